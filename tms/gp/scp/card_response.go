@@ -158,6 +158,7 @@ func (c *Card) EndRMAC(cmd apdu.Command) apdu.Response {
 	if !c.Open() || !c.waiting || cmd.INS != insEndRMAC {
 		return apdu.Response{SW: apdu.SW6985}
 	}
+	c.uncount = c.variant.SCP == 2 // whatever the answer, this exchange is outside the R-MAC
 	begun := c.level != c.granted || c.counting && !c.granted.Has(RMAC)
 	switch {
 	case !c.variant.RMAC():
@@ -175,6 +176,5 @@ func (c *Card) EndRMAC(cmd apdu.Command) apdu.Response {
 	if c.variant.SCP != 2 {
 		return apdu.Response{SW: apdu.SW9000}
 	}
-	c.uncount = true
 	return apdu.Response{Data: append([]byte(nil), c.running[:]...), SW: apdu.SW9000}
 }
