@@ -80,9 +80,9 @@ func (c *Config) Bool(key string, def bool) (bool, error) {
 	return false, c.Errorf(key, "%w: neither true nor false", ErrValue)
 }
 
-// Seconds answers a time from a whole number of seconds, or from a number with a unit as in
+// Duration answers a time from a whole number of seconds, or from a number with a unit as in
 // 1500ms or 2m; def, which is not checked, when the key is not set or empty.
-func (c *Config) Seconds(key string, def, shortest, longest time.Duration) (time.Duration, error) {
+func (c *Config) Duration(key string, def, shortest, longest time.Duration) (time.Duration, error) {
 	v, _ := c.Lookup(key)
 	if v == "" {
 		return def, nil
@@ -95,11 +95,6 @@ func (c *Config) Seconds(key string, def, shortest, longest time.Duration) (time
 		return 0, c.Errorf(key, "%w: not a time from %s to %s", ErrValue, shortest, longest)
 	}
 	return d, nil
-}
-
-// Duration is Seconds under the name Go programmers look for.
-func (c *Config) Duration(key string, def, shortest, longest time.Duration) (time.Duration, error) {
-	return c.Seconds(key, def, shortest, longest)
 }
 
 // Hex answers bytes written as #40#41 or 4041, shortest to longest of them, in a new slice; nil
