@@ -76,6 +76,7 @@ func hostPort(u *url.URL, port string) string {
 // chunk, and takes the answer's head off before the first byte it reads.
 type clientStream struct {
 	conn    net.Conn
+	ended   bool   // the peer sends no more
 	head    []byte // still to be sent
 	limit   *io.LimitedReader
 	in      *bufio.Reader
@@ -84,14 +85,13 @@ type clientStream struct {
 }
 
 func newClientConn(nc net.Conn, u *url.URL, limits Limits) *Conn {
-	limit := &io.LimitedReader{R: nc, N: maxHeaderBytes}
 	s := &clientStream{
 		conn: nc,
 		head: []byte("POST " + u.RequestURI() + " HTTP/1.1\r\nHost: " + u.Host +
 			"\r\nTransfer-Encoding: chunked\r\n\r\n"),
-		limit: limit,
-		in:    bufio.NewReader(limit),
 	}
+	s.limit = &io.LimitedReader{R: readerFunc(s.receive), N: maxHeaderBytes}
+	s.in = bufio.NewReader(s.limit)
 	return &Conn{
 		frames:   NewFrameReader(s, limits.MaxMessage),
 		send:     s.send,
@@ -114,6 +114,17 @@ func (s *clientStream) send(message []byte) error {
 	return err
 }
 
+type readerFunc func([]byte) (int, error)
+
+func (f readerFunc) Read(p []byte) (int, error) { return f(p) }
+
+// receive reads from the socket and notes its end, which net/http reports as many things.
+func (s *clientStream) receive(p []byte) (int, error) {
+	n, err := s.conn.Read(p)
+	s.ended = errors.Is(err, io.EOF)
+	return n, err
+}
+
 func (s *clientStream) Read(p []byte) (int, error) {
 	if s.body == nil {
 		if err := s.readHead(); err != nil {
@@ -127,6 +138,9 @@ func (s *clientStream) readHead() error {
 	for range maxInformative {
 		resp, err := http.ReadResponse(s.in, &http.Request{Method: http.MethodPost})
 		if err != nil {
+			if s.ended {
+				return fmt.Errorf("reading response: %w", io.ErrUnexpectedEOF)
+			}
 			if s.limit.N <= 0 {
 				return fmt.Errorf("reading response: %w: header is too long", ErrFraming)
 			}

@@ -52,8 +52,7 @@ var (
 	ErrLimit = errors.New("conversation is too long")
 )
 
-// Conn is one conversation, seen from either end. Read and Write may each be used by one
-// goroutine at a time. After an error other than one of Parse the Conn is of no more use.
+// Conn is one conversation, seen from either end. It is used by one goroutine at a time. After an error other than one of Parse the Conn is of no more use.
 type Conn struct {
 	frames   *FrameReader
 	send     func(message []byte) error // one chunk, flushed
@@ -64,6 +63,7 @@ type Conn struct {
 	limits   Limits
 	messages int
 	bytes    int64
+	gone     error // ErrConnectionLost, once seen
 }
 
 // Session is what the server called the conversation in SessionHeader; empty when it gave no
@@ -78,7 +78,7 @@ func (c *Conn) Read(ctx context.Context) (Message, error) {
 			ErrLimit, c.messages, c.bytes)
 	}
 	var payload []byte
-	err := within(ctx, c.limits.ReadTimeout, c.setRead, func() (err error) {
+	err := c.within(ctx, c.limits.ReadTimeout, c.setRead, func() (err error) {
 		payload, err = c.frames.Next()
 		return err
 	})
@@ -93,7 +93,7 @@ func (c *Conn) Read(ctx context.Context) (Message, error) {
 // Write sends m as one chunk and flushes it.
 func (c *Conn) Write(ctx context.Context, m Message) error {
 	b := Append(nil, m)
-	err := within(ctx, c.limits.WriteTimeout, c.setWrite, func() error { return c.send(b) })
+	err := c.within(ctx, c.limits.WriteTimeout, c.setWrite, func() error { return c.send(b) })
 	if err != nil {
 		return fmt.Errorf("writing message of type %d: %w", m.Type(), err)
 	}
@@ -104,15 +104,21 @@ func (c *Conn) Write(ctx context.Context, m Message) error {
 // returns: clients leave their request body open, and without it the server would wait for it.
 func (c *Conn) Close() error { return c.close() }
 
-// within runs f under a deadline that is the earlier of the limit and the end of ctx.
-func within(ctx context.Context, limit time.Duration, set func(time.Time) error,
+// within runs f under a deadline that is the earlier of the limit and the end of ctx. What the
+// peer did counts before what became of ctx: net/http ends a request's context itself when the
+// client goes away.
+func (c *Conn) within(ctx context.Context, limit time.Duration, set func(time.Time) error,
 	f func() error,
 ) error {
+	if c.gone != nil {
+		return c.gone
+	}
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	if err := set(time.Now().Add(limit)); err != nil {
-		return lost(err)
+	deadline := time.Now().Add(limit)
+	if err := set(deadline); err != nil {
+		return c.lost(err)
 	}
 	ended := make(chan struct{})
 	stop := context.AfterFunc(ctx, func() {
@@ -126,14 +132,24 @@ func within(ctx context.Context, limit time.Duration, set func(time.Time) error,
 	if err == nil {
 		return nil
 	}
-	if ctx.Err() != nil {
+	interrupted := errors.Is(err, os.ErrDeadlineExceeded) && time.Now().Before(deadline)
+	if interrupted && ctx.Err() != nil {
 		return ctx.Err()
 	}
-	return lost(err)
+	return c.lost(err)
 }
 
-// lost adds ErrConnectionLost to every error that means the peer is gone.
-func lost(err error) error {
+// lost is peerGone, and remembers it: a peer does not come back.
+func (c *Conn) lost(err error) error {
+	err = peerGone(err)
+	if errors.Is(err, ErrConnectionLost) {
+		c.gone = err
+	}
+	return err
+}
+
+// peerGone adds ErrConnectionLost to every error that means the peer is gone.
+func peerGone(err error) error {
 	var netErr net.Error
 	switch {
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF),

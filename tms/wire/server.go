@@ -48,7 +48,7 @@ func Accept(w http.ResponseWriter, r *http.Request, limits Limits) (*Conn, error
 	}
 	w.WriteHeader(http.StatusOK)
 	if err := rc.Flush(); err != nil {
-		return nil, fmt.Errorf("accepting conversation: %w", lost(err))
+		return nil, fmt.Errorf("accepting conversation: %w", peerGone(err))
 	}
 	return &Conn{
 		frames: NewFrameReader(r.Body, limits.MaxMessage),
