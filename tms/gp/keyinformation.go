@@ -131,3 +131,8 @@ func (t KeyInformationTemplate) Version(kvn keys.KVN) []KeyElement {
 	}
 	return out
 }
+
+// IsAES reports whether the key is an AES key.
+func (e KeyElement) IsAES() bool {
+	return len(e.Components) > 0 && e.Components[0].Type == KeyAES
+}
