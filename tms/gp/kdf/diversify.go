@@ -174,13 +174,9 @@ func deriveNIST(master Secret, p purpose, in Input) (Secret, error) {
 	const keyLen, label, lengthBits = 16, 0x04, 3 * 16 * 8
 	d := in.data()
 	fixed := slices.Concat([]byte{label, 0x00}, d[:], binary.BigEndian.AppendUint16(nil, lengthBits))
-	var stream []byte
-	for i := byte(1); len(stream) < 3*keyLen; i++ {
-		b, err := master.HMACSHA256(slices.Concat([]byte{i}, fixed))
-		if err != nil {
-			return nil, err
-		}
-		stream = append(stream, b...)
+	stream, err := counterMode(master.HMACSHA256, nil, fixed, 3*keyLen)
+	if err != nil {
+		return nil, err
 	}
 	defer clear(stream)
 	at := int(p-purposeENC) * keyLen
@@ -210,13 +206,10 @@ func deriveCMAC(m Method, master Secret, p purpose, in Input) (Secret, error) {
 		context = slices.Concat([]byte{0, 0}, d[6:10], d[4:6])
 		context = binary.BigEndian.AppendUint16(context, uint16(8*n)) //nolint:gosec // at most 256
 	}
-	var stream []byte
-	for i := byte(1); len(stream) < n; i++ {
-		b, err := master.CMAC(slices.Concat([]byte{i, 0, 0, 0, byte(p), 0}, context))
-		if err != nil {
-			return nil, err
-		}
-		stream = append(stream, b...)
+	after := slices.Concat([]byte{0, 0, 0, byte(p), 0}, context)
+	stream, err := counterMode(master.CMAC, nil, after, n)
+	if err != nil {
+		return nil, err
 	}
 	defer clear(stream)
 	return cardKey(m, keys.AES, stream[:n])

@@ -114,20 +114,26 @@ func SessionSCP03(ck CardKeys, host, card [8]byte) (keys.SessionKeys, error) {
 // dataDerivation is the counter-mode KDF of AMD-D §4.1.5 (NIST SP 800-108 §5.1 with AES-CMAC):
 // 11 bytes 00, the constant, 00, the length in bits, a counter from 1, the context.
 func dataDerivation(s Secret, constant byte, lengthBits int, context []byte) ([]byte, error) {
-	msg := make([]byte, 16, 16+len(context))
-	msg[11] = constant
-	binary.BigEndian.PutUint16(msg[13:], uint16(lengthBits)) //nolint:gosec // at most 256
-	msg = append(msg, context...)
-	out := make([]byte, 0, 32)
-	for i := byte(1); len(out) < lengthBits/8; i++ {
-		msg[15] = i
-		b, err := s.CMAC(msg)
+	before := make([]byte, 15)
+	before[11] = constant
+	binary.BigEndian.PutUint16(before[13:], uint16(lengthBits)) //nolint:gosec // at most 256
+	return counterMode(s.CMAC, before, context, lengthBits/8)
+}
+
+// counterMode concatenates prf(before ‖ i ‖ after) for a one-byte i from 1 up to n bytes
+// (NIST SP 800-108 §5.1). n is at most 255 outputs of prf.
+func counterMode(prf func([]byte) ([]byte, error), before, after []byte, n int) ([]byte, error) {
+	msg := slices.Concat(before, []byte{0}, after)
+	out := make([]byte, 0, n+32)
+	for len(out) < n {
+		msg[len(before)]++
+		b, err := prf(msg)
 		if err != nil {
 			return nil, err
 		}
 		out = append(out, b...)
 	}
-	return out[:lengthBits/8], nil
+	return out[:n], nil
 }
 
 func newSession(alg keys.Algorithm, b []byte) (keys.Key, error) {
