@@ -7,10 +7,10 @@ import (
 
 // check gives the block length when src is a whole number of blocks and iv, unless nil, is one.
 func (k Key) check(op string, iv, src []byte) (int, error) {
-	if k.m == nil {
+	if k.IsZero() {
 		return 0, fmt.Errorf("%s: %w", op, ErrNoKey)
 	}
-	n := k.m.block.BlockSize()
+	n := k.mat().block.BlockSize()
 	if len(src)%n != 0 {
 		return 0, fmt.Errorf("%s: %d bytes, blocks of %d: %w", op, len(src), n, ErrLength)
 	}
@@ -28,7 +28,7 @@ func (k Key) EncryptECB(src []byte) ([]byte, error) {
 	}
 	dst := make([]byte, len(src))
 	for i := 0; i < len(src); i += n {
-		k.m.block.Encrypt(dst[i:i+n], src[i:i+n])
+		k.mat().block.Encrypt(dst[i:i+n], src[i:i+n])
 	}
 	return dst, nil
 }
@@ -41,7 +41,7 @@ func (k Key) DecryptECB(src []byte) ([]byte, error) {
 	}
 	dst := make([]byte, len(src))
 	for i := 0; i < len(src); i += n {
-		k.m.block.Decrypt(dst[i:i+n], src[i:i+n])
+		k.mat().block.Decrypt(dst[i:i+n], src[i:i+n])
 	}
 	return dst, nil
 }
@@ -56,7 +56,7 @@ func (k Key) EncryptCBC(iv, src []byte) ([]byte, error) {
 	if iv == nil {
 		iv = make([]byte, n)
 	}
-	cipher.NewCBCEncrypter(k.m.block, iv).CryptBlocks(dst, src)
+	cipher.NewCBCEncrypter(k.mat().block, iv).CryptBlocks(dst, src)
 	return dst, nil
 }
 
@@ -70,6 +70,6 @@ func (k Key) DecryptCBC(iv, src []byte) ([]byte, error) {
 	if iv == nil {
 		iv = make([]byte, n)
 	}
-	cipher.NewCBCDecrypter(k.m.block, iv).CryptBlocks(dst, src)
+	cipher.NewCBCDecrypter(k.mat().block, iv).CryptBlocks(dst, src)
 	return dst, nil
 }

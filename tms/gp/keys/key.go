@@ -56,8 +56,12 @@ var (
 // it copies a reference. Keys do not compare with ==; use Equal.
 type Key struct {
 	_ [0]func()
-	m *material
+	// Two steps away: fmt follows one pointer out of an unexported field when the verb does not
+	// suit it, past every method of the type, and would print the bytes.
+	m **material
 }
+
+func (k Key) mat() *material { return *k.m }
 
 type material struct {
 	alg   Algorithm
@@ -95,23 +99,23 @@ func New(alg Algorithm, b []byte) (Key, error) {
 	if err != nil {
 		return Key{}, fmt.Errorf("new key: %v: %w", alg, err)
 	}
-	return Key{m: m}, nil
+	return Key{m: &m}, nil
 }
 
 // Algorithm is the key's cipher, 0 for no key.
 func (k Key) Algorithm() Algorithm {
-	if k.m == nil {
+	if k.IsZero() {
 		return 0
 	}
-	return k.m.alg
+	return k.mat().alg
 }
 
 // Len is the length in bytes of what New was given, 0 for no key.
 func (k Key) Len() int {
-	if k.m == nil {
+	if k.IsZero() {
 		return 0
 	}
-	return len(k.m.raw)
+	return len(k.mat().raw)
 }
 
 // IsZero tells whether this is no key.
@@ -119,30 +123,30 @@ func (k Key) IsZero() bool { return k.m == nil }
 
 // Bytes gives a copy of the key's bytes, which are secret: the caller wraps or wipes them.
 func (k Key) Bytes() []byte {
-	if k.m == nil {
+	if k.IsZero() {
 		return nil
 	}
-	return bytes.Clone(k.m.raw)
+	return bytes.Clone(k.mat().raw)
 }
 
 // Equal tells, in time that depends on the lengths alone, whether both are keys of one algorithm
 // with the same bytes. Two zero Keys are equal.
 func (k Key) Equal(o Key) bool {
-	if k.m == nil || o.m == nil {
-		return k.m == o.m
+	if k.IsZero() || o.IsZero() {
+		return k.IsZero() && o.IsZero()
 	}
-	return k.m.alg == o.m.alg && subtle.ConstantTimeCompare(k.m.raw, o.m.raw) == 1
+	return k.mat().alg == o.mat().alg && subtle.ConstantTimeCompare(k.mat().raw, o.mat().raw) == 1
 }
 
 // KCV gives the key check value: of eight 00 for DES3, of sixteen 01 for AES
 // (GPCS 2.3.1 §B.6, AMD-D §7.2.2). No key has KCV 000000.
 func (k Key) KCV() KCV {
 	var v KCV
-	if k.m == nil {
+	if k.IsZero() {
 		return v
 	}
-	out := CheckBlock(k.m.alg)
-	k.m.block.Encrypt(out, out)
+	out := CheckBlock(k.mat().alg)
+	k.mat().block.Encrypt(out, out)
 	copy(v[:], out)
 	return v
 }
@@ -163,11 +167,11 @@ func CheckBlock(alg Algorithm) []byte {
 // them, except that a DES3 key of 24 bytes whose last third repeats its first is the same cipher
 // as its first 16 bytes and counts as those 16; package kdf states why.
 func (k Key) HMACSHA256(msg []byte) ([]byte, error) {
-	if k.m == nil {
+	if k.IsZero() {
 		return nil, fmt.Errorf("hmac: %w", ErrNoKey)
 	}
-	raw := k.m.raw
-	if k.m.alg == DES3 && len(raw) == 24 && subtle.ConstantTimeCompare(raw[:8], raw[16:]) == 1 {
+	raw := k.mat().raw
+	if k.mat().alg == DES3 && len(raw) == 24 && subtle.ConstantTimeCompare(raw[:8], raw[16:]) == 1 {
 		raw = raw[:16]
 	}
 	h := hmac.New(sha256.New, raw)

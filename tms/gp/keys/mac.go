@@ -11,14 +11,14 @@ import (
 // CMAC gives the 16-byte AES-CMAC of msg (RFC 4493, NIST SP 800-38B). DES3 keys give
 // ErrAlgorithm: no GlobalPlatform protocol uses TDES-CMAC.
 func (k Key) CMAC(msg []byte) ([]byte, error) {
-	if k.m == nil {
+	if k.IsZero() {
 		return nil, fmt.Errorf("cmac: %w", ErrNoKey)
 	}
-	if k.m.alg != AES {
-		return nil, fmt.Errorf("cmac: %v: %w", k.m.alg, ErrAlgorithm)
+	if k.mat().alg != AES {
+		return nil, fmt.Errorf("cmac: %v: %w", k.mat().alg, ErrAlgorithm)
 	}
 	out := make([]byte, aes.BlockSize)
-	k.m.aesCMAC(out, msg)
+	k.mat().aesCMAC(out, msg)
 	return out, nil
 }
 
@@ -64,7 +64,7 @@ func (k Key) FullMAC(icv [8]byte, msg []byte) ([8]byte, error) {
 	if err := k.needDES("full triple des mac"); err != nil {
 		return [8]byte{}, err
 	}
-	return desMAC(k.m.block, k.m.block, icv, msg), nil
+	return desMAC(k.mat().block, k.mat().block, icv, msg), nil
 }
 
 // RetailMAC gives the 8-byte MAC of msg by single DES with a final triple DES, padded with 80 00..
@@ -73,7 +73,7 @@ func (k Key) RetailMAC(icv [8]byte, msg []byte) ([8]byte, error) {
 	if err := k.needDES("single des plus final triple des mac"); err != nil {
 		return [8]byte{}, err
 	}
-	return desMAC(k.m.first, k.m.block, icv, msg), nil
+	return desMAC(k.mat().first, k.mat().block, icv, msg), nil
 }
 
 // EncryptSingleDES encrypts one block by single DES under the first 8 bytes of the key
@@ -82,16 +82,16 @@ func (k Key) EncryptSingleDES(block [8]byte) ([8]byte, error) {
 	if err := k.needDES("single des"); err != nil {
 		return [8]byte{}, err
 	}
-	k.m.first.Encrypt(block[:], block[:])
+	k.mat().first.Encrypt(block[:], block[:])
 	return block, nil
 }
 
 func (k Key) needDES(op string) error {
-	if k.m == nil {
+	if k.IsZero() {
 		return fmt.Errorf("%s: %w", op, ErrNoKey)
 	}
-	if k.m.alg != DES3 {
-		return fmt.Errorf("%s: %v: %w", op, k.m.alg, ErrAlgorithm)
+	if k.mat().alg != DES3 {
+		return fmt.Errorf("%s: %v: %w", op, k.mat().alg, ErrAlgorithm)
 	}
 	return nil
 }

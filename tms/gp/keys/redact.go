@@ -7,10 +7,10 @@ import (
 
 // describe says what a key is without saying anything that depends on its bytes.
 func (k Key) describe() string {
-	if k.m == nil {
+	if k.IsZero() {
 		return "[no key]"
 	}
-	return fmt.Sprintf("[%v key, %d bytes, redacted]", k.m.alg, len(k.m.raw))
+	return fmt.Sprintf("[%v key, %d bytes, redacted]", k.mat().alg, len(k.mat().raw))
 }
 
 // String says which kind of key this is, never its bytes.
