@@ -2,6 +2,7 @@ package connector
 
 import (
 	"context"
+	"crypto/subtle"
 	"fmt"
 	"net/url"
 
@@ -83,4 +84,17 @@ func (c *TKSClient) scp02Steps(ctx context.Context, r SessionKeyRequest, form ur
 		}
 	}
 	return res, nil
+}
+
+// checkSCP02 verifies the card cryptogram and gives the host's. // GPCS 2.3.1 §E.4.2
+func checkSCP02(r SessionKeyRequest, senc keys.Key) (host [8]byte, err error) {
+	own := append(append([]byte(nil), r.Seq...), r.CardChallenge...)
+	card, err := senc.FullMAC([8]byte{}, append(r.HostChallenge[:len(r.HostChallenge):8], own...))
+	if err != nil {
+		return host, err
+	}
+	if subtle.ConstantTimeCompare(card[:], r.CardCryptogram[:]) != 1 {
+		return host, &Error{Status: StatusCardCryptogram}
+	}
+	return senc.FullMAC([8]byte{}, append(own, r.HostChallenge[:]...))
 }
