@@ -137,7 +137,7 @@ func state(s scard.ReaderState) ReaderState {
 		// pcsclite sets one or the other.
 		InUse:     has(scard.StateInuse) || has(scard.StateExclusive),
 		Exclusive: has(scard.StateExclusive),
-		Events: uint16(s.EventState >> 16),
+		Events:    uint16(s.EventState >> 16),
 	}
 	if out.Card {
 		out.ATR = slices.Clone(s.Atr)

@@ -30,8 +30,8 @@ func virtualReaders(t testing.TB) (all []virtualReader) {
 	if list == "" {
 		t.Skip("needs a pcscd with virtual readers: scripts/pcscd exec go test -tags pcsc ...")
 	}
-	for entry := range strings.SplitSeq(list, ";") {
-		name, addr, ok := strings.Cut(entry, "=")
+	for entry := range strings.SplitSeq(list, "|") {
+		name, addr, ok := strings.Cut(entry, "@")
 		require.True(t, ok, "%s: %q", readersEnv, entry)
 		all = append(all, virtualReader{name, addr})
 	}
