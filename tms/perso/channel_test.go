@@ -116,14 +116,14 @@ func TestOpenChannelRefusesWhatDoesNotFit(t *testing.T) {
 		want      error
 		sw        apdu.SW
 	}{
-		"card refuses":          {answer: "6A88", want: apdu.SW6A88, sw: apdu.SW6A88},
-		"another key version":   {answer: kdd + "0101" + tail, kvn: 2},
-		"protocol 04":           {answer: kdd + "0104" + tail},
+		"card refuses":        {answer: "6A88", want: apdu.SW6A88, sw: apdu.SW6A88},
+		"another key version": {answer: kdd + "0101" + tail, kvn: 2},
+		"protocol 04":         {answer: kdd + "0104" + tail},
 		"not the announced one": {
 			answer: kdd + "0101" + tail, announced: []scp.Variant{{SCP: 2, I: 0x15}}, want: ErrProtocol,
 		},
-		"cut short":             {answer: kdd + "0101" + "9000"},
-		"no status word":        {answer: "90", want: ErrNoAnswer},
+		"cut short":      {answer: kdd + "0101" + "9000"},
+		"no status word": {answer: "90", want: ErrNoAnswer},
 	} {
 		t.Run(name, func(t *testing.T) {
 			card := &scripted{answers: map[string]string{"8050": c.answer}}
@@ -153,8 +153,8 @@ func TestVariantIsJoinedFromAnswerAndAnnouncement(t *testing.T) {
 		announced []scp.Variant
 		want      scp.Variant
 	}{
-		"old card":          {info: keys.KeyInfo{KVN: 1, SCP: 1}, want: scp.Variant{SCP: 1, I: 0x05}},
-		"SCP02 silent":      {info: keys.KeyInfo{KVN: 1, SCP: 2}, want: scp.Variant{SCP: 2, I: 0x15}},
+		"old card":     {info: keys.KeyInfo{KVN: 1, SCP: 1}, want: scp.Variant{SCP: 1, I: 0x05}},
+		"SCP02 silent": {info: keys.KeyInfo{KVN: 1, SCP: 2}, want: scp.Variant{SCP: 2, I: 0x15}},
 		"SCP02 announced": {
 			keys.KeyInfo{KVN: 1, SCP: 2},
 			[]scp.Variant{{SCP: 3, I: 0x70}, {SCP: 2, I: 0x55}}, scp.Variant{SCP: 2, I: 0x55},

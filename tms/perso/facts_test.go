@@ -89,8 +89,10 @@ func TestReadFactsSelectsTheCardManager(t *testing.T) {
 		"no FCI, first is there": {map[string]string{selectDefault: "9000", selectOP: "9000"}, op},
 		"a bare AID":             {map[string]string{selectDefault: "A0000000030000009000"}, visa},
 		"an empty AID":           {map[string]string{selectDefault: "6F0284009000"}, visa},
-		"an unlisted AID":        {map[string]string{selectDefault: "6F0A8408A0000001510000009000"}, visa},
-		"default refused":        {map[string]string{selectDefault: "6A82"}, visa},
+		"an unlisted AID": {map[string]string{
+			selectDefault: "6F0A8408A0000001510000009000",
+		}, visa},
+		"default refused": {map[string]string{selectDefault: "6A82"}, visa},
 		"fetched with 61xx": {map[string]string{
 			selectDefault: "6112", "00C0000012": "6F108408A000000003000000A5049F6501FF9000",
 		}, visa},
