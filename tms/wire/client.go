@@ -76,8 +76,10 @@ func hostPort(u *url.URL, port string) string {
 // chunk, and takes the answer's head off before the first byte it reads.
 type clientStream struct {
 	conn    net.Conn
-	ended   bool   // the peer sends no more
-	head    []byte // still to be sent
+	wait    time.Duration // for the answer's head
+	ended   bool          // the peer sends no more
+	done    bool          // the request's body was ended
+	head    []byte        // still to be sent
 	limit   *io.LimitedReader
 	in      *bufio.Reader
 	body    io.Reader // nil until the answer's head was read
@@ -86,7 +88,7 @@ type clientStream struct {
 
 func newClientConn(nc net.Conn, u *url.URL, limits Limits) *Conn {
 	s := &clientStream{
-		conn: nc,
+		conn: nc, wait: limits.HeadTimeout,
 		head: []byte("POST " + u.RequestURI() + " HTTP/1.1\r\nHost: " + u.Host +
 			"\r\nTransfer-Encoding: chunked\r\n\r\n"),
 	}
@@ -134,30 +136,45 @@ func (s *clientStream) Read(p []byte) (int, error) {
 	return s.body.Read(p)
 }
 
+const lastChunk = "0\r\n\r\n"
+
+// readHead reads the answer's head. A TPS sends it at once; a server that is none may wait for
+// the request's body to end before it says so, and is given that end after a while.
 func (s *clientStream) readHead() error {
+	giveUp := time.AfterFunc(s.wait, func() { _, _ = io.WriteString(s.conn, lastChunk) })
+	resp, err := s.response()
+	s.done = !giveUp.Stop()
+	switch {
+	case err != nil:
+		return fmt.Errorf("reading response: %w", err)
+	case resp.StatusCode != http.StatusOK:
+		return HTTPError{StatusCode: resp.StatusCode}
+	case s.done:
+		return fmt.Errorf("%w: no response within %s", ErrConnectionLost, s.wait)
+	}
+	s.limit.N = 1<<63 - 1 // from here on the Conn's limits hold
+	s.session = sessionName(resp.Header.Get(SessionHeader))
+	s.body = resp.Body
+	return nil
+}
+
+// response skips informative answers.
+func (s *clientStream) response() (*http.Response, error) {
 	for range maxInformative {
 		resp, err := http.ReadResponse(s.in, &http.Request{Method: http.MethodPost})
-		if err != nil {
-			if s.ended {
-				return fmt.Errorf("reading response: %w", io.ErrUnexpectedEOF)
-			}
-			if s.limit.N <= 0 {
-				return fmt.Errorf("reading response: %w: header is too long", ErrFraming)
-			}
-			return fmt.Errorf("reading response: %w", err)
+		switch {
+		case err == nil && (resp.StatusCode < 100 || resp.StatusCode > 199):
+			return resp, nil
+		case err == nil:
+		case s.ended:
+			return nil, io.ErrUnexpectedEOF
+		case s.limit.N <= 0:
+			return nil, fmt.Errorf("%w: header is too long", ErrFraming)
+		default:
+			return nil, err
 		}
-		if resp.StatusCode >= 100 && resp.StatusCode < 200 {
-			continue
-		}
-		if resp.StatusCode != http.StatusOK {
-			return HTTPError{StatusCode: resp.StatusCode}
-		}
-		s.limit.N = 1<<63 - 1 // from here on the Conn's limits hold
-		s.session = sessionName(resp.Header.Get(SessionHeader))
-		s.body = resp.Body
-		return nil
 	}
-	return fmt.Errorf("reading response: %w: no final answer", ErrFraming)
+	return nil, fmt.Errorf("%w: no final answer", ErrFraming)
 }
 
 // sessionName accepts a name that is fit for a log line and nothing else.
@@ -171,9 +188,9 @@ func sessionName(s string) string {
 
 // close ends the request's body as HTTP wants it, if the peer still listens, and hangs up.
 func (s *clientStream) close() error {
-	if s.head == nil {
+	if s.head == nil && !s.done {
 		if err := s.conn.SetWriteDeadline(time.Now().Add(time.Second)); err == nil {
-			_, _ = s.conn.Write([]byte("0\r\n\r\n"))
+			_, _ = io.WriteString(s.conn, lastChunk)
 		}
 	}
 	return s.conn.Close()

@@ -22,6 +22,7 @@ type Limits struct {
 	MaxBytes     int64         // bytes of messages read in one conversation; 16 MiB
 	ReadTimeout  time.Duration // wait for one message; 90 s
 	WriteTimeout time.Duration // hand one message to the network; 30 s
+	HeadTimeout  time.Duration // client: wait for the answer's headers; 15 s
 }
 
 func (l Limits) withDefaults() Limits {
@@ -40,6 +41,9 @@ func (l Limits) withDefaults() Limits {
 	if l.WriteTimeout <= 0 {
 		l.WriteTimeout = 30 * time.Second
 	}
+	if l.HeadTimeout <= 0 {
+		l.HeadTimeout = 15 * time.Second
+	}
 	return l
 }
 
@@ -52,7 +56,8 @@ var (
 	ErrLimit = errors.New("conversation is too long")
 )
 
-// Conn is one conversation, seen from either end. It is used by one goroutine at a time. After an error other than one of Parse the Conn is of no more use.
+// Conn is one conversation, seen from either end. It is used by one goroutine at a time. After
+// an error other than one of Parse the Conn is of no more use.
 type Conn struct {
 	frames   *FrameReader
 	send     func(message []byte) error // one chunk, flushed

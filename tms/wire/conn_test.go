@@ -154,7 +154,7 @@ func TestAcceptRefusesOtherRequests(t *testing.T) {
 		err           error
 	}{
 		{"get", "GET / HTTP/1.1\r\nHost: x\r\n\r\n", 405, ErrMethod},
-		{"put", "PUT / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 405,
+		{"put", "PUT / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n", 405,
 			ErrMethod},
 		{"length", "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\nabc", 400, ErrNotChunked},
 		{"no body", "POST / HTTP/1.1\r\nHost: x\r\n\r\n", 400, ErrNotChunked},
@@ -399,6 +399,34 @@ func TestClientNoticesALostServer(t *testing.T) {
 			assert.ErrorIs(t, err, tt.is)
 		})
 	}
+}
+
+// A server that is no TPS waits for the end of the body before it says what it is.
+func TestClientLearnsThatThereIsNoTPS(t *testing.T) {
+	srv := httptest.NewServer(http.NotFoundHandler())
+	defer srv.Close()
+	c, err := Dial(t.Context(), srv.URL, nil, Limits{HeadTimeout: 20 * time.Millisecond})
+	require.NoError(t, err)
+	require.NoError(t, c.Write(t.Context(), BeginOp{Operation: OpFormat}))
+	_, err = c.Read(t.Context())
+	assert.ErrorIs(t, err, HTTPError{404})
+	require.NoError(t, c.Close())
+}
+
+// A refusal does not wait for a body that never ends.
+func TestRefusalComesAtOnce(t *testing.T) {
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		Refuse(w, http.StatusServiceUnavailable, "too many sessions")
+	}))
+	defer srv.Close()
+	c, err := Dial(t.Context(), srv.URL, nil, Limits{HeadTimeout: time.Hour})
+	require.NoError(t, err)
+	require.NoError(t, c.Write(t.Context(), BeginOp{Operation: OpFormat}))
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	_, err = c.Read(ctx)
+	assert.ErrorIs(t, err, HTTPError{503})
+	require.NoError(t, c.Close())
 }
 
 // What the client puts on the socket, to the byte.

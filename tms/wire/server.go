@@ -24,12 +24,11 @@ const closeGrace = 200 * time.Millisecond
 func Accept(w http.ResponseWriter, r *http.Request, limits Limits) (*Conn, error) {
 	if r.Method != http.MethodPost {
 		w.Header().Set("Allow", http.MethodPost)
-		http.Error(w, "only POST is answered here", http.StatusMethodNotAllowed)
+		Refuse(w, http.StatusMethodNotAllowed, "only POST is answered here")
 		return nil, fmt.Errorf("accepting conversation: %w", ErrMethod)
 	}
 	if r.ProtoMajor != 1 || !slices.Contains(r.TransferEncoding, "chunked") {
-		http.Error(w, "Transfer-Encoding: chunked over HTTP/1.1 is required",
-			http.StatusBadRequest)
+		Refuse(w, http.StatusBadRequest, "Transfer-Encoding: chunked over HTTP/1.1 is required")
 		return nil, fmt.Errorf("accepting conversation: %w", ErrNotChunked)
 	}
 	limits = limits.withDefaults()
@@ -69,4 +68,16 @@ func Accept(w http.ResponseWriter, r *http.Request, limits Limits) (*Conn, error
 		session: func() string { return session },
 		limits:  limits,
 	}, nil
+}
+
+// Refuse answers a client's request with an HTTP error, at once: net/http would otherwise first
+// wait for the end of a body that clients leave open until they are answered.
+func Refuse(w http.ResponseWriter, status int, text string) {
+	rc := http.NewResponseController(w)
+	// Where one of these is not supported, the answer is only later.
+	_ = rc.EnableFullDuplex()
+	w.Header().Set("Connection", "close")
+	http.Error(w, text, status)
+	_ = rc.Flush()
+	_ = rc.SetReadDeadline(time.Now().Add(closeGrace))
 }

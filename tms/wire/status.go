@@ -105,7 +105,7 @@ var statusTexts = [...]statusText{
 	35: {"TOKEN_TERMINATED", "The card is terminated."},
 	36: {"RECOVERY_IS_PROCESSED", "The keys of an earlier card were restored to this one."},
 	37: {"RECOVERY_FAILED", "Keys could not be restored, or certificates not renewed."},
-	38: {"NO_OPERATION_ON_LOST_TOKEN", "The card is recorded as lost, so nothing can be done with it."},
+	38: {"NO_OPERATION_ON_LOST_TOKEN", "The card is recorded as lost; nothing can be done with it."},
 	39: {"KEY_ARCHIVE_OFF", "Keys cannot be restored because they are not archived."},
 	40: {"NO_TKS_CONNID", "The token key service could not be reached."},
 	41: {"UPDATE_TOKENDB_FAILED", "The token database could not be updated."},
