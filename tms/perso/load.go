@@ -38,7 +38,7 @@ type LoadOptions struct {
 	// Package is the AID of the load file, Instance that of the applet and of
 	// its class in the load file.
 	Package, Instance gp.AID
-	// Old are AIDs of an earlier generation, deleted first, instance before package.
+	// Old are AIDs of an earlier generation, deleted too, instance before package.
 	Old []gp.AID
 	// File is the load file data block without its C4 header.
 	File []byte
@@ -146,15 +146,18 @@ func maxPayload(v scp.Variant, level scp.Level, size int) int {
 }
 
 func deleteApplet(ctx context.Context, ch *Channel, o LoadOptions) error {
+	if err := deleteAID(ctx, ch, StepDeleteInstance, o.Instance, o); err != nil {
+		return err
+	}
+	if err := deleteAID(ctx, ch, StepDeletePackage, o.Package, o); err != nil {
+		return err
+	}
 	for _, aid := range o.Old {
 		if err := deleteAID(ctx, ch, StepDeleteOld, aid, o); err != nil {
 			return err
 		}
 	}
-	if err := deleteAID(ctx, ch, StepDeleteInstance, o.Instance, o); err != nil {
-		return err
-	}
-	return deleteAID(ctx, ch, StepDeletePackage, o.Package, o)
+	return nil
 }
 
 // deleteAID deletes one entry; that it is not there (6A88, or 6A82 of older

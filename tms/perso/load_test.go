@@ -85,7 +85,7 @@ func checkLoaded(t *testing.T, card *channelCard, o LoadOptions) {
 	assert.Equal(t, o.File, file)
 }
 
-func TestLoadAppletDeletesTheOldGenerationFirst(t *testing.T) {
+func TestLoadAppletDeletesTheOldGenerationToo(t *testing.T) {
 	set := testKeys(t, keys.DES3)
 	card := &channelCard{t: t, variant: scp.Variant{SCP: 1, I: 5}, set: set, kvn: 1}
 	ch, err := OpenChannel(t.Context(), card, ChannelOptions{Keys: testKeyring(t, set)})
@@ -100,7 +100,7 @@ func TestLoadAppletDeletesTheOldGenerationFirst(t *testing.T) {
 		}
 	}
 	assert.Equal(t, []string{
-		"4f06a00000000101", "4f05a000000001", "4f07627601ff000000", "4f06627601ff0000",
+		"4f07627601ff000000", "4f06627601ff0000", "4f06a00000000101", "4f05a000000001",
 	}, deleted)
 }
 
