@@ -3,11 +3,11 @@ package tks
 import (
 	"context"
 	"fmt"
-	"io"
 
 	"tokenwright/tms/connector"
 	"tokenwright/tms/gp/kdf"
 	"tokenwright/tms/gp/keys"
+	"tokenwright/tms/keystore"
 )
 
 // Key types of PUT KEY as cards of each protocol expect them. // GPCS 2.3.1 §11.1.8
@@ -17,8 +17,14 @@ const (
 	putKeyAES    = 0x88 // SCP03
 )
 
-// wrapFunc encrypts a key's bytes, a whole number of blocks, for the card.
-type wrapFunc func(plain []byte) ([]byte, error)
+// wrapping is a key of the card, and how other keys are encrypted under it for the card.
+type wrapping struct {
+	under keystore.Wrapper
+	mode  keystore.Mode
+}
+
+// wrap encrypts a key, which need not leave its home for that.
+func (w wrapping) wrap(k kdf.Secret) ([]byte, error) { return keystore.Wrap(k, w.under, w.mode) }
 
 // CreateKeySetData implements connector.TKS: the new keys come from NewInfo.KVN of KeySet, or
 // from its developer set; the present ones, whose DEK wraps, from Info.KVN of OldKeySet.
@@ -51,7 +57,7 @@ func (s *Service) CreateKeySetData(ctx context.Context, r connector.KeySetDataRe
 	if err != nil {
 		return res, err
 	}
-	res.KeySetData, err = keySetData(next.SCP, r.NewInfo.KVN, fresh, wrap, s.rand)
+	res.KeySetData, err = keySetData(next.SCP, r.NewInfo.KVN, fresh, wrap)
 	if err != nil {
 		return connector.KeySetDataResponse{}, derivationError(err)
 	}
@@ -59,43 +65,34 @@ func (s *Service) CreateKeySetData(ctx context.Context, r connector.KeySetDataRe
 }
 
 // changeoverWrapper gives what wraps new keys: the present static DEK, or in SCP02 the session's.
-func changeoverWrapper(scp byte, dek kdf.Secret, sdek keys.Key) (wrapFunc, error) {
-	if scp != 2 {
-		return staticDEK(scp, dek), nil
-	}
-	if sdek.IsZero() || sdek.Algorithm() != keys.DES3 {
-		return nil, connector.Errorf(connector.StatusParameter,
+func changeoverWrapper(scp byte, dek kdf.Secret, sdek keys.Key) (wrapping, error) {
+	if scp == 2 && (sdek.IsZero() || sdek.Algorithm() != keys.DES3) {
+		return wrapping{}, connector.Errorf(connector.StatusParameter,
 			"scp02 needs the session DEK, a DES3 key")
 	}
-	return sdek.EncryptECB, nil
+	return dekWrapper(scp, dek, sdek), nil
 }
 
-// staticDEK encrypts under a card's static DEK: ECB for DES3, CBC with zero IV for AES.
-func staticDEK(scp byte, dek kdf.Secret) wrapFunc {
-	if scp == 3 {
-		return func(b []byte) ([]byte, error) { return dek.EncryptCBC(make([]byte, 16), b) }
+// dekWrapper gives what wraps a key for the card in an open channel: the static DEK, in SCP02 the
+// session's; ECB for DES3, CBC with zero IV for AES.
+func dekWrapper(scp byte, dek kdf.Secret, sdek keys.Key) wrapping {
+	switch scp {
+	case 2:
+		return wrapping{sdek, keystore.ECB}
+	case 3:
+		return wrapping{dek, keystore.CBC}
 	}
-	return dek.EncryptECB
-}
-
-// dekWrapper gives what wraps a key for the card in an open channel.
-func dekWrapper(scp byte, dek kdf.Secret, sdek keys.Key) wrapFunc {
-	if scp == 2 {
-		return sdek.EncryptECB
-	}
-	return staticDEK(scp, dek)
+	return wrapping{dek, keystore.ECB}
 }
 
 // keySetData writes new version ‖ ENC ‖ MAC ‖ DEK, each with its check value. // GPCS 2.3.1 §11.8
-func keySetData(scp byte, version keys.KVN, ck kdf.CardKeys, wrap wrapFunc, random io.Reader) (
-	[]byte, error,
-) {
+func keySetData(scp byte, version keys.KVN, ck kdf.CardKeys, w wrapping) ([]byte, error) {
 	out := []byte{byte(version)}
 	for _, k := range []struct {
 		name string
 		key  kdf.Secret
 	}{{"ENC", ck.ENC}, {"MAC", ck.MAC}, {"DEK", ck.DEK}} {
-		block, err := keyBlock(scp, k.key, wrap, random)
+		block, err := keyBlock(scp, k.key, w)
 		if err != nil {
 			return nil, fmt.Errorf("wrapping new %s key: %w", k.name, err)
 		}
@@ -106,25 +103,12 @@ func keySetData(scp byte, version keys.KVN, ck kdf.CardKeys, wrap wrapFunc, rand
 
 // keyBlock writes one key: type ‖ length ‖ wrapped key ‖ 03 ‖ check value. SCP03 puts the key's
 // true length before the wrapped bytes, which are padded to whole blocks. // GPCS AMD-D §7.2
-func keyBlock(scp byte, k kdf.Secret, wrap wrapFunc, random io.Reader) ([]byte, error) {
+func keyBlock(scp byte, k kdf.Secret, w wrapping) ([]byte, error) {
 	kcv, err := kdf.KCV(k)
 	if err != nil {
 		return nil, err
 	}
-	plain, err := exportForCard(k)
-	if err != nil {
-		return nil, err
-	}
-	defer clear(plain)
-	n := len(plain)
-	if scp == 3 && n%16 != 0 {
-		pad := make([]byte, 16-n%16)
-		if _, err := io.ReadFull(random, pad); err != nil {
-			return nil, err
-		}
-		plain = append(plain, pad...)
-	}
-	wrapped, err := wrap(plain)
+	wrapped, err := w.wrap(k)
 	if err != nil {
 		return nil, err
 	}
@@ -135,7 +119,7 @@ func keyBlock(scp byte, k kdf.Secret, wrap wrapFunc, random io.Reader) ([]byte, 
 	case 2:
 		block = []byte{putKeyDES, byte(len(wrapped))}
 	default:
-		block = []byte{putKeyAES, byte(len(wrapped) + 1), byte(n)}
+		block = []byte{putKeyAES, byte(len(wrapped) + 1), byte(k.Len())}
 	}
 	block = append(block, wrapped...)
 	return append(append(block, byte(len(kcv))), kcv[:]...), nil

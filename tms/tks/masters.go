@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"tokenwright/tms/gp/kdf"
+	"tokenwright/tms/keystore"
 )
 
 // MasterKeys is a home of master keys, as far as this package uses one.
@@ -14,6 +15,29 @@ type MasterKeys interface {
 	MasterKey(ctx context.Context, name string) (kdf.Secret, error)
 	// Names gives the names of all keys.
 	Names(ctx context.Context) ([]string, error)
+}
+
+// FromKeystore gives a home of master keys over a key store.
+func FromKeystore(r keystore.Reader) MasterKeys { return storeKeys{r} }
+
+type storeKeys struct{ reader keystore.Reader }
+
+func (s storeKeys) MasterKey(ctx context.Context, name string) (kdf.Secret, error) {
+	return s.reader.Key(ctx, name)
+}
+
+func (s storeKeys) Names(ctx context.Context) ([]string, error) {
+	infos, err := s.reader.List(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var out []string
+	for _, i := range infos {
+		if _, _, symmetric := i.Spec.Symmetric(); symmetric {
+			out = append(out, i.Name)
+		}
+	}
+	return out, nil
 }
 
 // defaultStores are names that mean the default store, whatever it is called.

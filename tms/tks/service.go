@@ -225,11 +225,19 @@ func (s *Service) EncryptData(ctx context.Context, r connector.EncryptDataReques
 	if err != nil {
 		return res, err
 	}
-	out, err := staticDEK(r.Card().Protocol(), ck.DEK)(r.Data)
+	out, err := encryptStatic(r.Card().Protocol(), ck.DEK, r.Data)
 	if err != nil {
 		return res, derivationError(err)
 	}
 	return connector.EncryptDataResponse{Data: append([]byte(nil), r.Data...), Encrypted: out}, nil
+}
+
+// encryptStatic encrypts under the static DEK: 3DES-ECB, or AES-CBC with zero IV in SCP03.
+func encryptStatic(scp byte, dek kdf.Secret, data []byte) ([]byte, error) {
+	if scp == 3 {
+		return dek.EncryptCBC(nil, data)
+	}
+	return dek.EncryptECB(data)
 }
 
 // ComputeRandomData implements connector.TKS.

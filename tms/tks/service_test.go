@@ -15,6 +15,7 @@ import (
 	"tokenwright/tms/connector"
 	"tokenwright/tms/gp/kdf"
 	"tokenwright/tms/gp/keys"
+	"tokenwright/tms/keystore"
 )
 
 // unhex reads hex with blanks.
@@ -119,7 +120,7 @@ func TestKeySetDataWithOddParityMatchesTheReferenceVector(t *testing.T) {
 		return out
 	}
 	ck = kdf.CardKeys{ENC: odd(ck.ENC), MAC: odd(ck.MAC), DEK: odd(ck.DEK)}
-	got, err := keySetData(1, 2, ck, kek.EncryptECB, nil)
+	got, err := keySetData(1, 2, ck, wrapping{kek, keystore.ECB})
 	require.NoError(t, err)
 	want := "02 8110D4F6FA593A6D40688229F48E37DE49D7030A412B" +
 		"8110FDD845D4D8A00D722FCF0ABD44E64A34034EA834" +

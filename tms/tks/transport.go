@@ -35,12 +35,12 @@ func newTransporter(cert *x509.Certificate, pkcs1v15 bool, random io.Reader) (*t
 }
 
 // transportKeys makes both keys: wrapped for the card, and encrypted for the KRA.
-func (s *Service) transportKeys(wrap wrapFunc) (connector.KRATransport, error) {
+func (s *Service) transportKeys(w wrapping) (connector.KRATransport, error) {
 	if s.transport == nil {
 		return connector.KRATransport{}, connector.Errorf(connector.StatusConfig,
 			"server-side key generation: tks.drm_transport_cert_nickname is not set")
 	}
-	t, err := s.transport.make(wrap)
+	t, err := s.transport.make(w)
 	if err != nil {
 		return connector.KRATransport{}, &connector.Error{Status: connector.StatusDerivation,
 			Err: fmt.Errorf("transport keys: %w", err)}
@@ -48,7 +48,7 @@ func (s *Service) transportKeys(wrap wrapFunc) (connector.KRATransport, error) {
 	return t, nil
 }
 
-func (t *transporter) make(wrap wrapFunc) (out connector.KRATransport, err error) {
+func (t *transporter) make(w wrapping) (out connector.KRATransport, err error) {
 	for _, k := range []struct {
 		alg                 keys.Algorithm
 		wrapped, check, drm *[]byte
@@ -64,7 +64,7 @@ func (t *transporter) make(wrap wrapFunc) (out connector.KRATransport, err error
 		if err != nil {
 			return connector.KRATransport{}, err
 		}
-		if *k.wrapped, err = wrap(plain); err != nil {
+		if *k.wrapped, err = w.wrap(key); err != nil {
 			return connector.KRATransport{}, err
 		}
 		kcv := key.KCV()
