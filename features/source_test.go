@@ -45,9 +45,10 @@ var sources = sync.OnceValues(func() ([]*source, *token.FileSet) {
 	fset := token.NewFileSet()
 	var all []*source
 	err := filepath.WalkDir(root, func(p string, d fs.DirEntry, err error) error {
-		switch name := d.Name(); {
-		case err != nil:
+		if err != nil {
 			return err
+		}
+		switch name := d.Name(); {
 		case d.IsDir() && p != root && (strings.HasPrefix(name, ".") ||
 			strings.HasPrefix(name, "_") || name == "testdata" || name == "bin" || name == "out"):
 			return filepath.SkipDir

@@ -76,7 +76,7 @@ func Dial(ctx context.Context, addr string, c Card, o Options) error {
 		case errors.As(err, &ce):
 			return fmt.Errorf("card in reader %s: %w", addr, ce.err)
 		case ctx.Err() != nil:
-			return nil
+			return nil //nolint:nilerr // the context's end closed the connection
 		case errors.Is(err, ErrNotLoopback):
 			return fmt.Errorf("connecting to reader %s: %w", addr, err)
 		}

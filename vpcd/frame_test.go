@@ -93,7 +93,7 @@ func FuzzFrameReader(f *testing.F) {
 		}
 		require.True(t, bytes.HasPrefix(stream, back))
 		if errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
-			require.Equal(t, len(stream), len(back), "a clean end leaves nothing over")
+			require.Len(t, back, len(stream), "a clean end leaves nothing over")
 		}
 	})
 }
