@@ -6,8 +6,8 @@
 // the order in which an applet checks a malformed one is the applet's business. They bound every
 // length, never panic, and alias what they are given.
 //
-// A command that fetches data and sends none asks for the usual number of bytes when its Ne is zero,
-// and has no Le field when Ne is NoLe. In every other command Ne 0 means no Le.
+// A command that fetches data and sends none asks for the usual number of bytes when its Ne is
+// zero, and has no Le field when Ne is NoLe. In every other command Ne 0 means no Le.
 //
 // The package holds no state, checks no access and knows nothing of key derivation or secure
 // messaging. It does no input or output, has no clock and no randomness.

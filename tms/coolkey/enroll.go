@@ -48,9 +48,9 @@ const (
 	AlgorithmAESCBC = 0x89
 )
 
-// StartEnrollment is START ENROLLMENT, 84 0C, or 84 0D with ECC: the applet makes a key pair of Bits
-// bits. Challenge, under the DEK, is signed together with the public key to prove that the key was
-// made on the token. The answer is the length of what then stands in the buffer, two bytes.
+// StartEnrollment is START ENROLLMENT, 84 0C, or 84 0D with ECC: the applet makes a key pair of
+// Bits bits. Challenge, under the DEK, is signed together with the public key to prove that the key
+// was made on the token. The answer is the length of what then stands in the buffer, two bytes.
 type StartEnrollment struct {
 	Pair        PairAddress
 	ECC         bool

@@ -37,7 +37,8 @@ const NoLe = -1
 // Class says with which class byte a command goes.
 type Class uint8
 
-// Classes. ClassUsual is CLAUser, or CLASecure for commands that exist inside a secure channel only.
+// Classes. ClassUsual is CLAUser, or CLASecure for commands that exist inside a secure channel
+// only.
 const (
 	ClassUsual Class = iota
 	ClassSecure

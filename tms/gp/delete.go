@@ -14,9 +14,9 @@ const (
 	tagKeyKVN = 0xD2
 )
 
-// Delete is DELETE, 80 E4 (GPCS 2.3.1 §11.2). With an AID it removes an application or a load
-// file, and with Related also everything that came from that load file. Without one it removes
-// keys: those with KeyID, with KVN, or the one with both. Tail holds any data objects behind (delete
+// Delete is DELETE, 80 E4 (GPCS 2.3.1 §11.2). With an AID it removes an application or a load file,
+// and with Related also everything that came from that load file. Without one it removes keys:
+// those with KeyID, with KVN, or the one with both. Tail holds any data objects behind (delete
 // token, control reference template) as they stand.
 type Delete struct {
 	AID     AID

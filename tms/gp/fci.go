@@ -8,7 +8,8 @@ import (
 
 // FCI is the file control information a security domain answers SELECT with: 6F{84, A5{73, 9F6E,
 // 9F65}} (GPCS 2.3.1 §11.9.3.1). MaxData is the value of 9F65, the longest data field in bytes the
-// card takes; zero means not given. Management is the content of 73 inside A5. Absent parts are nil.
+// card takes; zero means not given. Management is the content of 73 inside A5. Absent parts are
+// nil.
 type FCI struct {
 	AID        AID
 	Management []byte // content of A5.73, security domain management data

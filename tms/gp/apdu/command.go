@@ -71,7 +71,8 @@ func parseShort(c Command, body []byte) (Command, error) {
 	return c, nil
 }
 
-// parseExtended reads the long forms of cases 2, 3 and 4: 00 Le2, or 00 Lc2 data with or without Le2.
+// parseExtended reads the long forms of cases 2, 3 and 4: 00 Le2, or 00 Lc2 data with or without
+// Le2.
 func parseExtended(c Command, body []byte) (Command, error) {
 	if len(body) < 3 {
 		return Command{}, fmt.Errorf("%w: extended length field of %d bytes", ErrTruncated, len(body))
