@@ -49,3 +49,16 @@ func (Credentials) LogValue() slog.Value { return slog.StringValue(redacted) }
 
 // MarshalText keeps credentials out of JSON and other encodings.
 func (Credentials) MarshalText() ([]byte, error) { return []byte(redacted), nil }
+
+// Password is a secret of the system itself, such as that of the account that
+// looks people up. It prints as [redacted] in every format, JSON and log.
+type Password string
+
+// Format writes [redacted] for every verb.
+func (Password) Format(f fmt.State, _ rune) { _, _ = f.Write([]byte(redacted)) }
+
+// LogValue keeps the password out of logs.
+func (Password) LogValue() slog.Value { return slog.StringValue(redacted) }
+
+// MarshalText keeps the password out of JSON and other encodings.
+func (Password) MarshalText() ([]byte, error) { return []byte(redacted), nil }

@@ -80,6 +80,25 @@ func DefaultUI() UI {
 	}
 }
 
+func (u UI) withDefaults() UI {
+	d := DefaultUI()
+	if len(u.Title) == 0 {
+		u.Title = d.Title
+	}
+	if len(u.Description) == 0 {
+		u.Description = d.Description
+	}
+	if len(u.Fields) == 0 {
+		u.Fields = d.Fields
+	}
+	return u
+}
+
+// asks reports whether the prompt has a field of that id.
+func (u UI) asks(id string) bool {
+	return slices.ContainsFunc(u.Fields, func(f UIField) bool { return f.ID == id })
+}
+
 // Prompt returns the texts in one language. A field whose id contains UID comes
 // first; only PASSWORD is secret; a field without a name shows its id.
 func (u UI) Prompt(locale string) Prompt {
