@@ -104,8 +104,8 @@ func ReadFacts(ctx context.Context, t Transmitter, o FactsOptions) (Facts, error
 }
 
 // SelectISD selects the card manager and gives its AID: first the card's
-// default one, confirmed by a second SELECT when its FCI names an accepted
-// AID, then the accepted ones in their order. A card that answers the default
+// default one, confirmed by a second SELECT when its FCI names an accepted AID
+// or one that begins with an accepted AID, then the accepted ones in their order. A card that answers the default
 // SELECT with no FCI is asked for each accepted AID in turn.
 func SelectISD(ctx context.Context, t Transmitter, accepted []gp.AID) (gp.AID, error) {
 	resp, err := exchange(ctx, t, gp.Select{Ne: 256}.Command())
@@ -113,7 +113,7 @@ func SelectISD(ctx context.Context, t Transmitter, accepted []gp.AID) (gp.AID, e
 		return nil, fail(StepSelectISD, err)
 	}
 	order := accepted
-	if aid := fciAID(resp); aid != nil && listed(accepted, aid) {
+	if aid := fciAID(resp); aid != nil && covered(accepted, aid) {
 		order = append([]gp.AID{aid}, accepted...)
 	}
 	last := resp.Err()
@@ -145,9 +145,11 @@ func fciAID(resp apdu.Response) gp.AID {
 	return fci.AID
 }
 
-func listed(aids []gp.AID, aid gp.AID) bool {
-	for _, a := range aids {
-		if bytes.Equal(a, aid) {
+// covered tells whether an AID is accepted: the shorter AIDs that configurations
+// list stand for every AID that begins with them.
+func covered(accepted []gp.AID, aid gp.AID) bool {
+	for _, a := range accepted {
+		if len(a) > 0 && aid.HasPrefix(a) {
 			return true
 		}
 	}
