@@ -26,7 +26,6 @@ type Card struct {
 	mu    sync.Mutex
 	setup setup
 	mem   *nvm.Memory
-	stock stock.Stock
 	id    identity
 
 	// While there is power.
@@ -95,7 +94,7 @@ func (c *Card) Close() error {
 }
 
 // Stock is what kind of card this is.
-func (c *Card) Stock() stock.Stock { return c.stock }
+func (c *Card) Stock() stock.Stock { return c.id.Stock }
 
 // CUID is the card unique identifier as its CPLC gives it.
 func (c *Card) CUID() keys.CUID { return stock.CUID(c.id.CPLC) }
@@ -104,7 +103,7 @@ func (c *Card) CUID() keys.CUID { return stock.CUID(c.id.CPLC) }
 func (c *Card) KDD() keys.KDD { return c.id.KDD }
 
 // ATR is the answer to reset, cold and warm. The slice is the caller's.
-func (c *Card) ATR() []byte { return bytes.Clone(c.stock.ATR) }
+func (c *Card) ATR() []byte { return bytes.Clone(c.id.Stock.ATR) }
 
 // Writes is the number of physical writes to the card's memory since New that a tear hook saw.
 func (c *Card) Writes() uint64 { return c.mem.Writes() }
@@ -159,13 +158,13 @@ func (c *Card) off() {
 // boot makes everything that lives in transient memory anew.
 func (c *Card) boot() error {
 	random := source(c.setup.random, c.setup.seed, c.mem.Commits())
-	reg, err := registry.Open(c.mem, c.stock.Memory.Persistent)
+	reg, err := registry.Open(c.mem, c.id.Stock.Memory.Persistent)
 	if err != nil {
 		return err
 	}
 	c.registry, c.selected, c.started = reg, nil, map[uint64]*running{}
 	c.domain, err = isd.Open(isd.Config{
-		Stock: c.stock, CPLC: c.id.CPLC, KDD: c.id.KDD, Memory: c.mem, Registry: reg,
+		Stock: c.id.Stock, CPLC: c.id.CPLC, KDD: c.id.KDD, Memory: c.mem, Registry: reg,
 		Random: random, CardChallenge: c.setup.cardChallenge,
 		Identify: identifyFile, Model: model,
 		Env: func(app registry.App) applet.Env { return c.env(app, random) },

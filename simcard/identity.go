@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 
@@ -18,43 +19,50 @@ import (
 	"tokenwright/tms/gp/keys"
 )
 
-// identity is what a card is from its making on, as one record.
+// identity is what a card is from its making on, as one record. It holds the stock whole, so that a
+// card stays what it is when the stock of its name changes.
 type identity struct {
-	Stock  string
-	SCP, I byte
-	ATR    []byte
-	CPLC   [stock.CPLCLen]byte
-	KDD    keys.KDD
-	Tries  int
+	Stock stock.Stock
+	CPLC  [stock.CPLCLen]byte
+	KDD   keys.KDD
 }
 
 const identityName = "card"
+
+// check refuses what no card writes.
+func (id identity) check() error {
+	switch s := id.Stock; {
+	case len(s.ATR) < minATR || len(s.ATR) > maxATR:
+		return fmt.Errorf("ATR of %d bytes", len(s.ATR))
+	case !s.ISD.Valid():
+		return fmt.Errorf("AID of %d bytes", len(s.ISD))
+	case s.Quirks.AuthTries < 0 || s.Quirks.AuthTries > 0xFF:
+		return fmt.Errorf("%d authentication tries", s.Quirks.AuthTries)
+	}
+	return nil
+}
 
 // identify reads who the card is, or makes a new one of stock s.
 func (c *Card) identify(s *stock.Stock) error {
 	b, ok := c.mem.Get(identityName)
 	if !ok {
 		if s == nil {
-			return fmt.Errorf("there is no card in this state file")
+			return errors.New("there is no card in this state file")
 		}
 		return c.make(*s)
 	}
 	if err := json.Unmarshal(b, &c.id); err != nil {
 		return fmt.Errorf("card identity: %w: %w", nvm.ErrCorrupt, err)
 	}
-	if s != nil && s.Name != c.id.Stock {
-		return fmt.Errorf("the state file holds a card of stock %s, not %s", c.id.Stock, s.Name)
+	if err := c.id.check(); err != nil {
+		return fmt.Errorf("card identity: %w: %w", nvm.ErrCorrupt, err)
+	}
+	if s != nil && s.Name != c.id.Stock.Name {
+		return fmt.Errorf("the state file holds a card of stock %s, not %s", c.id.Stock.Name, s.Name)
 	}
 	if len(c.setup.factory) > 0 || c.setup.applet != nil {
 		return ErrExisting
 	}
-	known, err := stock.ByName(c.id.Stock)
-	if err != nil {
-		return fmt.Errorf("card identity: %w", err)
-	}
-	known.SCP, known.I, known.ATR = c.id.SCP, c.id.I, c.id.ATR
-	known.Quirks.AuthTries = c.id.Tries
-	c.stock = known
 	return nil
 }
 
@@ -70,10 +78,9 @@ func (c *Card) make(s stock.Stock) error {
 			return err
 		}
 	}
-	c.stock = f.stock
-	c.id = identity{
-		Stock: s.Name, SCP: f.stock.SCP, I: f.stock.I, ATR: f.stock.ATR, CPLC: f.id.CPLC,
-		KDD: f.id.KDD, Tries: f.stock.Quirks.AuthTries,
+	c.id = identity{Stock: f.stock, CPLC: f.id.CPLC, KDD: f.id.KDD}
+	if err := c.id.check(); err != nil {
+		return fmt.Errorf("making a card of %s: %w", s.Name, err)
 	}
 	b, err := json.Marshal(c.id)
 	if err != nil {
@@ -95,7 +102,7 @@ func (c *Card) preload() error {
 	if p == nil {
 		return nil
 	}
-	reg, err := registry.Open(c.mem, c.stock.Memory.Persistent)
+	reg, err := registry.Open(c.mem, c.id.Stock.Memory.Persistent)
 	if err != nil {
 		return err
 	}

@@ -142,12 +142,12 @@ func WithSequenceCounter(seq []byte) Option {
 	return ofFactory(func(f *factory) error { f.seq = seq; return nil })
 }
 
+// Bounds of an answer to reset in bytes (ISO/IEC 7816-3 §8.2).
+const minATR, maxATR = 2, 33
+
 // WithATR gives a new card another answer to reset, 2 to 33 bytes.
 func WithATR(atr []byte) Option {
 	return ofFactory(func(f *factory) error {
-		if len(atr) < 2 || len(atr) > 33 {
-			return fmt.Errorf("ATR of %d bytes, want 2 to 33", len(atr))
-		}
 		f.stock.ATR = atr
 		return nil
 	})

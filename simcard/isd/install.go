@@ -61,14 +61,17 @@ func (d *Domain) installForInstall(cmd apdu.Command) ([]byte, error) {
 	return d.addInstance(app, in.Params, params)
 }
 
-// checkPrivileges: this card's applications can be selected by default after a reset; nothing else
-// can be granted, and there are no further security domains.
+// grantable are the privileges that an application which is no security domain may ask for (GPCS
+// 2.3.1 §6.6.1). There are no further security domains on this card.
+const grantable = gp.PrivCardLock | gp.PrivCardTerminate | gp.PrivCardReset | gp.PrivCVMManagement
+
+// checkPrivileges: one application at most is selected by default after a reset.
 func (d *Domain) checkPrivileges(p gp.Privileges) error {
-	switch mask := p.Mask(); {
-	case mask == 0:
-		return nil
-	case mask != gp.PrivCardReset:
+	if p.Mask()&^grantable != 0 {
 		return apdu.SW6A80
+	}
+	if !p.Has(gp.PrivCardReset) {
+		return nil
 	}
 	for _, a := range d.Registry.Apps() {
 		if gp.Privileges(a.Privileges[:]).Has(gp.PrivCardReset) {
