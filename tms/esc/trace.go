@@ -48,7 +48,7 @@ func (t *Trace) Transmit(ctx context.Context, cmd []byte) ([]byte, error) {
 	t.printf("%4d > %s\n       %s\n", t.n, line, line.Hex)
 	begun := t.now()
 	resp, err := t.card.Transmit(ctx, cmd)
-	took := t.now().Sub(begun).Round(100 * time.Microsecond)
+	took := t.now().Sub(begun).Round(10 * time.Microsecond)
 	if err != nil {
 		// The reader's error is its own; the card has said nothing.
 		t.printf("%4d < no answer (%s)\n", t.n, took)
