@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 
 	"tokenwright/simcard/applet"
 	"tokenwright/simcard/coolkey"
@@ -73,10 +74,15 @@ func (c *Card) make(s stock.Stock) error {
 		return err
 	}
 	f := factory{stock: s, id: id}
+	slices.SortStableFunc(c.setup.factory, func(a, b change) int { return a.phase - b.phase })
 	for _, change := range c.setup.factory {
-		if err := change(&f); err != nil {
+		if err := change.apply(&f); err != nil {
 			return err
 		}
+	}
+	if aes := f.id.Keys.ENC.Algorithm() == keys.AES; aes != (f.stock.SCP == 3) {
+		return fmt.Errorf("making a card of %s: %v keys do not go with SCP%02X", s.Name,
+			f.id.Keys.ENC.Algorithm(), f.stock.SCP)
 	}
 	c.id = identity{Stock: f.stock, CPLC: f.id.CPLC, KDD: f.id.KDD}
 	if err := c.id.check(); err != nil {

@@ -23,11 +23,25 @@ type setup struct {
 	hook   nvm.Hook
 
 	// For a new card alone.
-	factory []func(*factory) error
+	factory []change
 	applet  *preload
 
 	cardChallenge, nonce []byte
 }
+
+// change is something chosen about a new card. Changes apply by phase, whatever the order of the
+// options: what the protocol and the diversification data decide comes before the keys.
+type change struct {
+	phase int
+	apply func(*factory) error
+}
+
+const (
+	phaseProtocol = iota
+	phaseKDD
+	phaseKeys
+	phaseRest
+)
 
 // factory is a new card before it is written.
 type factory struct {
@@ -80,14 +94,14 @@ func WithTear(hook nvm.Hook) Option {
 // ErrExisting is given when an option that makes a new card meets one that exists.
 var ErrExisting = errors.New("the card exists already; its keys and identity cannot be chosen")
 
-func ofFactory(f func(*factory) error) Option {
-	return func(s *setup) error { s.factory = append(s.factory, f); return nil }
+func ofFactory(phase int, f func(*factory) error) Option {
+	return func(s *setup) error { s.factory = append(s.factory, change{phase, f}); return nil }
 }
 
 // WithKeys gives a new card three keys in place of its factory set, under the same version. Their
 // algorithm is that of the card's protocol. Each has 16, 24 or 32 bytes.
 func WithKeys(enc, mac, dek []byte) Option {
-	return ofFactory(func(f *factory) error {
+	return ofFactory(phaseKeys, func(f *factory) error {
 		algorithm := keys.DES3
 		if f.stock.SCP == 3 {
 			algorithm = keys.AES
@@ -110,19 +124,19 @@ func WithKeys(enc, mac, dek []byte) Option {
 
 // WithKVN gives the factory key set of a new card another version.
 func WithKVN(kvn keys.KVN) Option {
-	return ofFactory(func(f *factory) error { f.id.Keys.KVN = kvn; return nil })
+	return ofFactory(phaseRest, func(f *factory) error { f.id.Keys.KVN = kvn; return nil })
 }
 
 // WithProtocol gives a new card another secure channel protocol and i parameter. Its factory keys
 // must suit it: use WithKeys after a change between 3DES and AES.
 func WithProtocol(scp, i byte) Option {
-	return ofFactory(func(f *factory) error { f.stock.SCP, f.stock.I = scp, i; return nil })
+	return ofFactory(phaseProtocol, func(f *factory) error { f.stock.SCP, f.stock.I = scp, i; return nil })
 }
 
 // WithKDD gives a new card other key diversification data, and the factory keys that follow from
 // them.
 func WithKDD(kdd keys.KDD) Option {
-	return ofFactory(func(f *factory) error {
+	return ofFactory(phaseKDD, func(f *factory) error {
 		set, err := f.stock.FactoryKeys(kdd)
 		set.KVN = f.id.Keys.KVN
 		f.id.KDD, f.id.Keys = kdd, set
@@ -133,13 +147,13 @@ func WithKDD(kdd keys.KDD) Option {
 // WithCPLC gives a new card other production life cycle data, and so another CUID. Its key
 // diversification data stay.
 func WithCPLC(cplc [stock.CPLCLen]byte) Option {
-	return ofFactory(func(f *factory) error { f.id.CPLC = cplc; return nil })
+	return ofFactory(phaseRest, func(f *factory) error { f.id.CPLC = cplc; return nil })
 }
 
 // WithSequenceCounter sets what the next INITIALIZE UPDATE of a new card answers as its sequence
 // counter: 2 bytes for SCP02, 3 for SCP03 with pseudo-random challenges.
 func WithSequenceCounter(seq []byte) Option {
-	return ofFactory(func(f *factory) error { f.seq = seq; return nil })
+	return ofFactory(phaseRest, func(f *factory) error { f.seq = seq; return nil })
 }
 
 // Bounds of an answer to reset in bytes (ISO/IEC 7816-3 §8.2).
@@ -147,7 +161,7 @@ const minATR, maxATR = 2, 33
 
 // WithATR gives a new card another answer to reset, 2 to 33 bytes.
 func WithATR(atr []byte) Option {
-	return ofFactory(func(f *factory) error {
+	return ofFactory(phaseRest, func(f *factory) error {
 		f.stock.ATR = atr
 		return nil
 	})
@@ -156,7 +170,7 @@ func WithATR(atr []byte) Option {
 // WithMaxTries changes after how many failed authentications in a row a new card blocks its keys; 0
 // is never.
 func WithMaxTries(n uint8) Option {
-	return ofFactory(func(f *factory) error { f.stock.Quirks.AuthTries = int(n); return nil })
+	return ofFactory(phaseRest, func(f *factory) error { f.stock.Quirks.AuthTries = int(n); return nil })
 }
 
 // WithApplet gives a new card the CoolKey applet, loaded, installed and selectable. params is what
