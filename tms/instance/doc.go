@@ -1,0 +1,29 @@
+// Package instance makes and runs an instance: a directory that holds what one installation of
+// the token management system is made of. Init makes one, Open builds its subsystems from their
+// configuration and joins them, Serve listens.
+//
+// It owns the layout of the directory, the certificates for TLS between the parts, which
+// listener offers what, and the order of start and stop. It must not know what a subsystem does
+// with a request: it is the one place where subsystems meet as implementations, and only to hand
+// each the contracts of the others.
+//
+// # The directory
+//
+//	ca/          the CA that issues the certificates below, for TLS only; needed to issue, not to run
+//	tks/         CS.cfg, keystore, keystore.passphrase, certs/
+//	tps/         CS.cfg, keystore, keystore.passphrase, certs/, tokens.db, phoneHome.xml, applets/
+//
+// tks/ and tps/ stand on their own: either may move to another machine. Paths in a CS.cfg that
+// are not absolute begin in its directory. A certificate nickname N means certs/N.crt and
+// certs/N.key; certs/ca.crt holds the CAs that peers are trusted by.
+//
+// # Keys of CS.cfg read here
+//
+//	service.listen          host:port of the HTTPS listener
+//	service.listenPlain     host:port of a plain HTTP listener of the TPS, on loopback only; none
+//	service.shutdownTimeout how long running requests may go on when the process is told to stop
+//	service.certNickname    server certificate (serverCert)
+//	keystore.path, keystore.passphraseFile, tokendb.path, phoneHome.path
+//	TPS: tps.connector.<id>.*, conn.<id>.tksSharedSymKeyName
+//	TKS: tps.list, tps.<n>.{userid,nickname,subject,fingerprint,scp02WithoutCryptogram}
+package instance

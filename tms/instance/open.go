@@ -1,0 +1,165 @@
+package instance
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"tokenwright/tms/conf"
+	"tokenwright/tms/keystore/soft"
+	"tokenwright/tms/tps/auth"
+)
+
+// Options say how an instance is opened. The zero value opens all that its directory holds.
+type Options struct {
+	// Subsystems are those to open (TKS, TPS); nil means all that are there.
+	Subsystems []string
+	// Log gets what the subsystems have to say; nil discards.
+	Log *slog.Logger
+	// Override gives values to keys of a subsystem's configuration, in memory only:
+	// Override["tps"]["service.listen"].
+	Override map[string]map[string]string
+	// Auth takes the place of configured authenticators of the same instance name.
+	Auth map[string]auth.Authenticator
+	// Random is where session ids, challenges and fresh keys come from; nil means crypto/rand.
+	Random io.Reader
+	// Now is the clock of records; nil means time.Now.
+	Now func() time.Time
+	// Failpoint is handed to the TPS; see tps.Options.
+	Failpoint func(name string) error
+}
+
+// Instance is an opened instance. Close it, whether or not it served.
+type Instance struct {
+	dir     string
+	log     *slog.Logger
+	parts   []*part
+	tks     *tksPart // nil when not opened
+	tps     *tpsPart // nil when not opened
+	closers []io.Closer
+}
+
+// Open builds the subsystems of the instance at dir from their configuration and joins them. Every
+// mistake in a configuration is found here, with its key. Nothing listens yet.
+func Open(ctx context.Context, dir string, o Options) (*Instance, error) {
+	there, err := Subsystems(dir)
+	if err != nil {
+		return nil, err
+	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	if len(o.Subsystems) == 0 {
+		o.Subsystems = there
+	}
+	i := &Instance{dir: dir, log: o.Log}
+	for _, name := range []string{TKS, TPS} { // a TPS may lean on the TKS beside it
+		if !slices.Contains(o.Subsystems, name) {
+			continue
+		}
+		if !slices.Contains(there, name) {
+			err = fmt.Errorf("%s: %w: %s is not there", dir, ErrNoInstance,
+				filepath.Join(name, configFile))
+		} else {
+			err = i.open(ctx, name, o)
+		}
+		if err != nil {
+			return nil, errors.Join(err, i.Close())
+		}
+	}
+	for _, name := range o.Subsystems {
+		if name != TKS && name != TPS {
+			return nil, errors.Join(fmt.Errorf("no subsystem %q: want %s or %s", name, TKS, TPS),
+				i.Close())
+		}
+	}
+	return i, nil
+}
+
+func (i *Instance) open(ctx context.Context, name string, o Options) error {
+	p, err := newPart(i.dir, name, o)
+	if err != nil {
+		return fmt.Errorf("%s: %w", name, err)
+	}
+	switch name {
+	case TKS:
+		err = i.openTKS(ctx, p, o)
+	default:
+		err = i.openTPS(ctx, p, o)
+	}
+	if err != nil {
+		return fmt.Errorf("%s: %w", name, err)
+	}
+	i.parts = append(i.parts, p)
+	for _, u := range p.conf.Unread() {
+		p.log.Warn(u.String())
+	}
+	return nil
+}
+
+// Unread answers the keys of the opened configurations that nothing reads.
+func (i *Instance) Unread() []conf.Unread {
+	var out []conf.Unread
+	for _, p := range i.parts {
+		out = append(out, p.conf.Unread()...)
+	}
+	return out
+}
+
+// Close ends what Open began: stores, key stores, connections and listeners.
+func (i *Instance) Close() error {
+	var errs []error
+	for _, p := range i.parts {
+		errs = append(errs, p.closeListeners())
+	}
+	for _, c := range slices.Backward(i.closers) {
+		errs = append(errs, c.Close())
+	}
+	i.closers = nil
+	return errors.Join(errs...)
+}
+
+// part is what both subsystems have alike: a directory, a configuration, listeners.
+type part struct {
+	name string
+	dir  string
+	conf *conf.Config
+	log  *slog.Logger
+	serving
+}
+
+// newPart reads the configuration of a subsystem and what it says about serving.
+func newPart(dir, name string, o Options) (*part, error) {
+	p := &part{name: name, dir: filepath.Join(dir, name), log: o.Log.With("subsystem", name)}
+	var err error
+	if p.conf, err = conf.Load(filepath.Join(p.dir, configFile), name); err != nil {
+		return nil, err
+	}
+	for key, value := range o.Override[name] {
+		if err := p.conf.Set(key, value); err != nil {
+			return nil, fmt.Errorf("overriding %s: %w", key, err)
+		}
+	}
+	return p, p.readServing()
+}
+
+// openKeystore opens the key store that a configuration names.
+func (p *part) openKeystore() (*soft.Store, error) {
+	passphrase, err := readPassphrase(under(p.dir,
+		p.conf.StringOr("keystore.passphraseFile", passphraseFile)))
+	if err != nil {
+		return nil, err
+	}
+	defer clear(passphrase)
+	path := under(p.dir, p.conf.StringOr("keystore.path", keystoreFile))
+	store, err := soft.Open(path, passphrase)
+	if err != nil {
+		return nil, fmt.Errorf("key store %s: %w", path, err)
+	}
+	return store, nil
+}
