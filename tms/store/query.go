@@ -3,7 +3,6 @@ package store
 import (
 	"encoding/base64"
 	"encoding/binary"
-	"errors"
 	"fmt"
 	"time"
 
@@ -122,12 +121,13 @@ func (c Cursor) Position() (p Position, ok bool, err error) {
 		return Position{}, false, fmt.Errorf("%w: cursor of %d bytes", ErrInvalid, len(c))
 	}
 	b, err := base64.RawURLEncoding.Strict().DecodeString(string(c))
-	if err == nil && (len(b) < 9 || b[0] != cursorVersion) {
-		err = errors.New("not one of this store's")
-	}
-	if err != nil {
-		return Position{}, false, fmt.Errorf("%w: cursor: %w", ErrInvalid, err)
+	if err != nil || len(b) < 9 || b[0] != cursorVersion {
+		return Position{}, false, fmt.Errorf("%w: no cursor of this store", ErrInvalid)
 	}
 	at := int64(binary.BigEndian.Uint64(b[1:9]))
-	return Position{At: time.Unix(0, at).UTC(), Key: string(b[9:])}, true, nil
+	p = Position{At: time.Unix(0, at).UTC(), Key: string(b[9:])}
+	if p.Cursor() != c { // the decoder passes over line breaks
+		return Position{}, false, fmt.Errorf("%w: no cursor of this store", ErrInvalid)
+	}
+	return p, true, nil
 }
