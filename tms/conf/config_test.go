@@ -222,7 +222,7 @@ func TestDefaultsAreComplete(t *testing.T) {
 		"externalRegAddToToken", "externalRegISEtoken", "soCleanSOToken", "soCleanUserToken",
 		"soKey", "soUserKey", "tokenKey", "userKey"}, types)
 	want := tps.Sub("op.format.userKey").Keys()
-	assert.Len(t, want, 21)
+	assert.Len(t, want, 22)
 	logins, revokes := 0, 0
 	for _, typ := range types {
 		p := tps.Sub("op.format." + typ)
@@ -238,7 +238,7 @@ func TestDefaultsAreComplete(t *testing.T) {
 	assert.Equal(t, 7, logins)
 	assert.Equal(t, 7, revokes)
 
-	dead := regexp.MustCompile(`rollbackKeyVersion|op\..*\.cardmgr_instance|\.tks\.keySet$|` +
+	dead := regexp.MustCompile(`op\..*\.cardmgr_instance|\.tks\.keySet$|` +
 		`failover\.pod|publisherId|certificates\.|\.\.|op\..*\.loginRequest|so_pin|verifyProof|` +
 		`channel\.(securityLevel|defPlatform|defSecureProtocol)|test[A-Z]`)
 	for _, k := range tps.Keys() {
