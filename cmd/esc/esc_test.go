@@ -248,7 +248,7 @@ func TestFormatFails(t *testing.T) {
 		says string
 	}{
 		{"refused", []string{"--url", refusing, "--ca", ca}, exitRefused,
-			"The user name or the password was not accepted. (code 14, LOGIN)"},
+			"The user name or the password was not accepted. (code 14, LOGIN) [session 0f3a]"},
 		{"dropped", []string{"--url", dropping, "--ca", dropCA}, exitNoTPS, "(code 28)"},
 		{"not trusted", []string{"--url", refusing}, exitNoTPS, "certificate"},
 		{"nobody listens", []string{"--url", "https://127.0.0.1:" + freePort(t), "--ca", ca},
@@ -390,6 +390,21 @@ func TestReadLine(t *testing.T) {
 		_, err := newPerson(desk{in: strings.NewReader(in)}, loginFlags{passwordStdin: true})
 		assert.Error(t, err)
 	}
+}
+
+func TestPlainProgressIsALineATenth(t *testing.T) {
+	var out strings.Builder
+	p := &progress{w: &out}
+	for percent := -5; percent <= 105; percent++ {
+		p.update(percent, "PROGRESS_APPLET_BLOCK")
+	}
+	p.update(100, "UNHEARD_OF")
+	p.line("end")
+	lines := strings.Split(strings.TrimSpace(out.String()), "\n")
+	require.Len(t, lines, 13)
+	assert.Equal(t, "0% loading the applet", lines[0])
+	assert.Equal(t, " 10% loading the applet", lines[1])
+	assert.Equal(t, "100% UNHEARD_OF", lines[11])
 }
 
 func TestLanguage(t *testing.T) {

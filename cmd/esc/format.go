@@ -125,6 +125,9 @@ func format(ctx context.Context, d desk, f formatFlags) (err error) {
 	err = f.operate(ctx, who, conf, card, tr, &out)
 	out.Seconds = time.Since(begun).Seconds()
 	out.judge(err)
+	if err != nil && out.Session != "" {
+		err = fmt.Errorf("%w [session %s]", err, out.Session)
+	}
 	if f.asJSON {
 		return errors.Join(err, writeJSON(d.out, out))
 	}
@@ -208,7 +211,7 @@ func (o *outcome) print(w io.Writer) error {
 	if o.Session != "" {
 		session = ", session " + o.Session
 	}
-	_, err := fmt.Fprintf(w, "Card %s is formatted%s (%d commands, %.1f s%s).\n", o.CUID, applet,
+	_, err := fmt.Fprintf(w, "Card %s is formatted%s (%d commands, %.2f s%s).\n", o.CUID, applet,
 		o.Commands, o.Seconds, session)
 	return err
 }

@@ -31,6 +31,7 @@ type progress struct {
 	bar  bool
 	open bool // the cursor stands behind a bar
 	last string
+	step string // what the last plain line told
 }
 
 // update shows a state. The task is the server's word and is shown as it is if unknown.
@@ -49,7 +50,11 @@ func (p *progress) update(percent int, task string) {
 	}
 	p.last = text
 	if !p.bar {
-		_, _ = fmt.Fprintln(p.w, text)
+		// A log needs a line for each task and each tenth of the way.
+		if step := fmt.Sprint(percent/10, word); step != p.step {
+			p.step = step
+			_, _ = fmt.Fprintln(p.w, text)
+		}
 		return
 	}
 	full := barWidth * percent / 100
