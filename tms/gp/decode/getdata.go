@@ -36,15 +36,18 @@ func getData(w *writer, c apdu.Command) error {
 	return nil
 }
 
-// getDataAnswer takes apart what GlobalPlatform defines; an applet's own objects stay hidden.
+// getDataAnswer takes apart what GlobalPlatform defines and shows it even when that fails, since it
+// is public; an applet's own objects stay hidden.
 func getDataAnswer(w *writer, c apdu.Command, data []byte) error {
-	switch tag := uint16(c.P1)<<8 | uint16(c.P2); tag {
+	tag := uint16(c.P1)<<8 | uint16(c.P2)
+	var err error
+	switch tag {
 	case gp.TagCPLC:
-		return cplcAnswer(w, data)
+		err = cplcAnswer(w, data)
 	case gp.TagRecognitionData:
-		return recognitionAnswer(w, data)
+		err = recognitionAnswer(w, data)
 	case gp.TagKeyInformation:
-		return keyInformationAnswer(w, data)
+		err = keyInformationAnswer(w, data)
 	default:
 		if _, known := tagNames[tag]; !known {
 			w.opaque("data", true)
@@ -54,8 +57,11 @@ func getDataAnswer(w *writer, c apdu.Command, data []byte) error {
 			data = n.Value
 		}
 		w.bytes("value", data)
-		return nil
 	}
+	if err != nil {
+		w.unreadable(err, false)
+	}
+	return nil
 }
 
 func cplcAnswer(w *writer, data []byte) error {

@@ -15,10 +15,12 @@ var gpSpecs = map[byte]spec{
 	},
 	gp.INSExternalAuthenticate: {name: "EXTERNAL AUTHENTICATE", command: externalAuthenticate},
 	gp.INSGetData: {
-		name: "GET DATA", variant: tagName, command: getData, answer: getDataAnswer,
+		name: "GET DATA", variant: tagName, command: getData,
+		secretAnswer: true, answer: getDataAnswer,
 	},
 	gp.INSGetDataList: {
-		name: "GET DATA", variant: tagName, command: getData, answer: getDataAnswer,
+		name: "GET DATA", variant: tagName, command: getData,
+		secretAnswer: true, answer: getDataAnswer,
 	},
 	gp.INSPutKey: {name: "PUT KEY", secret: true, command: putKey, answer: putKeyAnswer},
 	gp.INSStoreData: {

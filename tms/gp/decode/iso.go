@@ -11,7 +11,7 @@ var isoSpecs = map[byte]spec{
 	gp.INSSelect: {name: "SELECT", command: selectCommand, answer: selectAnswer},
 	gp.INSGetData: {
 		name: "GET DATA", variant: tagName, command: getData,
-		answer: getDataAnswer, secretAnswer: true,
+		secretAnswer: true, answer: getDataAnswer,
 	},
 	gp.INSGetDataList: {name: "GET DATA", secretAnswer: true},
 	gp.INSGetResponse: {name: "GET RESPONSE", secretAnswer: true},
