@@ -57,6 +57,7 @@ func send(t testing.TB, c *simcard.Card, cmd string) string {
 type host struct {
 	t    testing.TB
 	c    *simcard.Card
+	via  transmitter // c itself, unless a test stands in between
 	sk   keys.SessionKeys
 	set  keys.KeySet
 	scp  *scp.Host
@@ -64,11 +65,16 @@ type host struct {
 	info keys.KeyInfo
 }
 
+// transmitter carries commands to a card.
+type transmitter interface {
+	Transmit(ctx context.Context, cmd []byte) ([]byte, error)
+}
+
 func (h *host) transmit(cmd apdu.Command) apdu.Response {
 	h.t.Helper()
 	b, err := cmd.Bytes()
 	require.NoError(h.t, err)
-	r, err := h.c.Transmit(context.Background(), b)
+	r, err := h.via.Transmit(context.Background(), b)
 	require.NoError(h.t, err)
 	resp, err := apdu.ParseResponse(r)
 	require.NoError(h.t, err)
@@ -102,7 +108,14 @@ func keySet(t testing.TB, c *simcard.Card, kvn keys.KVN) keys.KeySet {
 // initialize sends INITIALIZE UPDATE and derives the session keys.
 func initialize(t testing.TB, c *simcard.Card, set keys.KeySet) (*host, kdf.Challenges, [8]byte) {
 	t.Helper()
-	h := &host{t: t, c: c, set: set}
+	return initializeVia(t, c, c, set)
+}
+
+func initializeVia(
+	t testing.TB, c *simcard.Card, via transmitter, set keys.KeySet,
+) (*host, kdf.Challenges, [8]byte) {
+	t.Helper()
+	h := &host{t: t, c: c, via: via, set: set}
 	challenge := [8]byte{1, 2, 3, 4, 5, 6, 7, 8}
 	resp := h.transmit(gp.InitializeUpdate{KVN: set.KVN, HostChallenge: challenge, Ne: 256}.Command())
 	require.NoError(t, resp.Err(), "INITIALIZE UPDATE")
