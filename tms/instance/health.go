@@ -17,7 +17,7 @@ const PathHealth = "/healthz"
 
 // healthAge is how long an answer about other systems is given again without asking them, so
 // that whoever asks often costs nobody much.
-const healthAge = 5 * time.Second
+const healthAge = 2 * time.Second
 
 // healthTimeout bounds one look at other systems.
 const healthTimeout = 10 * time.Second
