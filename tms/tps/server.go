@@ -131,12 +131,18 @@ func (s *Server) NoteInterrupted(ctx context.Context, h tokendb.History) error {
 	return err
 }
 
+// Sessions tells how many sessions are under way.
+func (s *Server) Sessions() int { return len(s.slots) }
+
 // Handler answers the client protocol and the phone home page.
 func (s *Server) Handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc(PathOperation, s.serveOperation)
 	mux.HandleFunc(PathLegacy, s.serveOperation)
 	mux.HandleFunc(PathPhoneHome, s.servePhoneHome)
+	mux.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) {
+		wire.Refuse(w, http.StatusNotFound, "there is nothing here")
+	})
 	return mux
 }
 

@@ -1,0 +1,191 @@
+// Package lab is a whole token management system on loopback, with a user directory, for tests and
+// for the development server: an instance as `tms init` makes it, the synthetic applets, and a
+// configuration that knows the virtual stocks. It owns nothing of the system itself; it must not be
+// part of what an operator deploys.
+package lab
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"path/filepath"
+	"sync"
+
+	"tokenwright/fixtures/applets"
+	"tokenwright/tms/connector"
+	"tokenwright/tms/instance"
+	"tokenwright/tms/store"
+)
+
+// Options say how a laboratory differs from the usual one. The zero value is the usual one.
+type Options struct {
+	Config        map[string]string // keys of the TPS that are set otherwise
+	DirectoryDown bool              // nobody answers where the user directory should be
+	TKSDown       bool              // nobody answers where the token key service should be
+	Alone         bool              // not shared with other scenarios
+}
+
+func (o Options) usual() bool {
+	return len(o.Config) == 0 && !o.DirectoryDown && !o.TKSDown && !o.Alone
+}
+
+// Lab is a running system. Several may run over one directory and one token database.
+type Lab struct {
+	dir    string
+	port   int // of the TPS
+	main   int // the port that the instance was made for
+	config map[string]map[string]string
+
+	inst    *instance.Instance
+	log     *buffer
+	stop    context.CancelFunc
+	stopped chan error
+	once    sync.Once
+	err     error
+}
+
+// MakeInstance makes an instance at dir, with the synthetic applets. tpsPort and tksPort are where
+// its parts will listen on loopback.
+func MakeInstance(ctx context.Context, dir string, tpsPort, tksPort int) error {
+	_, err := instance.Init(ctx, dir, instance.InitOptions{
+		Host: "127.0.0.1", Issuer: "tokenwright development",
+		TPSListen: loopback(tpsPort), TKSListen: loopback(tksPort),
+	})
+	if err != nil {
+		return err
+	}
+	for _, v := range applets.Versions() {
+		file, err := applets.File(v)
+		if err != nil {
+			return err
+		}
+		path := filepath.Join(dir, instance.TPS, "applets", v+".ijc")
+		if err := os.WriteFile(path, file, 0o644); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// start opens and serves the instance at dir with the TPS at port.
+func start(ctx context.Context, dir string, port, mainPort int, config map[string]map[string]string,
+	subsystems []string) (*Lab, error) {
+	l := &Lab{dir: dir, port: port, main: mainPort, config: config, log: &buffer{}}
+	log := slog.New(slog.NewJSONHandler(l.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	var err error
+	l.inst, err = instance.Open(ctx, dir, instance.Options{
+		Subsystems: subsystems, Override: config, Log: log,
+	})
+	if err != nil {
+		return nil, err
+	}
+	if err := l.inst.Listen(ctx); err != nil {
+		return nil, errors.Join(err, l.inst.Close())
+	}
+	run, stop := context.WithCancel(context.WithoutCancel(ctx))
+	l.stop, l.stopped = stop, make(chan error, 1)
+	go func() { l.stopped <- l.inst.Serve(run) }()
+	return l, nil
+}
+
+// Close stops the system. It may be called more than once.
+func (l *Lab) Close() error {
+	l.once.Do(func() {
+		l.stop()
+		l.err = errors.Join(<-l.stopped, l.inst.Close())
+	})
+	return l.err
+}
+
+// URL is where the TPS answers clients.
+func (l *Lab) URL() string { return fmt.Sprintf("https://%s/tps/tps", loopback(l.port)) }
+
+// PhoneHomeURL is the address that formatting writes to a card.
+func (l *Lab) PhoneHomeURL() string {
+	return fmt.Sprintf("https://%s/tps/phoneHome", loopback(l.main))
+}
+
+// TLS trusts the instance's own CA and nothing else.
+func (l *Lab) TLS() *tls.Config {
+	pem, err := os.ReadFile(CAFile(l.dir))
+	pool := x509.NewCertPool()
+	if err == nil {
+		pool.AppendCertsFromPEM(pem)
+	}
+	return &tls.Config{RootCAs: pool, MinVersion: tls.VersionTLS12}
+}
+
+// CAFile is the certificate that clients of the instance at dir have to trust.
+func CAFile(dir string) string { return filepath.Join(dir, "ca", "ca.crt") }
+
+// Store is the token database.
+func (l *Lab) Store() store.Store { return l.inst.Store() }
+
+// TKS is the token key service.
+func (l *Lab) TKS() connector.TKS { return l.inst.TKS() }
+
+// Sessions is the number of operations that are going on.
+func (l *Lab) Sessions() int { return l.inst.TPS().Sessions() }
+
+// Log is what the system has logged so far, a JSON object a line.
+func (l *Lab) Log() string { return l.log.String() }
+
+// Passphrase is a secret that must never show up anywhere.
+func (l *Lab) Passphrase() string {
+	b, err := os.ReadFile(filepath.Join(l.dir, instance.TPS, "keystore.passphrase"))
+	if err != nil {
+		return ""
+	}
+	return string(bytes.TrimSpace(b))
+}
+
+// Again starts a second system over the same directory and token database, with more keys of the TPS
+// set: what an operator's restart with a changed configuration comes to.
+func (l *Lab) Again(ctx context.Context, config map[string]string) (*Lab, error) {
+	port, err := freePort()
+	if err != nil {
+		return nil, err
+	}
+	all, err := withPort(overlay(l.config, config), port)
+	if err != nil {
+		return nil, err
+	}
+	return start(ctx, l.dir, port, l.main, all, nil)
+}
+
+func loopback(port int) string { return fmt.Sprintf("127.0.0.1:%d", port) }
+
+// freePort finds a port that nobody listens on. Another process may take it before we do; then
+// listening fails and says so.
+func freePort() (int, error) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return 0, err
+	}
+	defer l.Close()
+	return l.Addr().(*net.TCPAddr).Port, nil
+}
+
+// buffer is a log that can be read while it is written.
+type buffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (b *buffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.b.Write(p)
+}
+
+func (b *buffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.b.String()
+}

@@ -1,0 +1,129 @@
+// Package scene is what the steps of one scenario share: the cards, the laboratory and how the
+// last operation ended. It owns their life from the first step that needs them to the end of the
+// scenario. It must not judge anything.
+package scene
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"hash/fnv"
+
+	"github.com/cucumber/godog"
+
+	"tokenwright/features/lab"
+	"tokenwright/features/target"
+)
+
+// Scene is the state of one scenario. One scenario's steps run one after another.
+type Scene struct {
+	Target target.Target
+	Seed   int64 // of this scenario's random choices
+
+	Card   *Card  // the card that steps speak of
+	Second *Card  // "the second card"
+	Before string // the card's fingerprint before the last operation; empty before the first
+
+	labs    *lab.Pool
+	lab     *lab.Lab
+	options lab.Options
+	release []func() error
+}
+
+type key struct{}
+
+// Attach gives every scenario of sc a scene, and closes it at the end.
+func Attach(sc *godog.ScenarioContext, t target.Target, labs *lab.Pool, seed int64) {
+	sc.Before(func(ctx context.Context, s *godog.Scenario) (context.Context, error) {
+		sum := fnv.New64a()
+		fmt.Fprintf(sum, "%d/%s/%s", seed, s.Uri, s.Name)
+		for _, st := range s.Steps {
+			fmt.Fprintf(sum, "/%s", st.Text)
+		}
+		sn := &Scene{Target: t, labs: labs, Seed: int64(sum.Sum64() >> 1)}
+		return context.WithValue(ctx, key{}, sn), nil
+	})
+	sc.After(func(ctx context.Context, _ *godog.Scenario, err error) (context.Context, error) {
+		return ctx, errors.Join(err, From(ctx).close(ctx))
+	})
+}
+
+// From returns the scenario's scene.
+func From(ctx context.Context) *Scene {
+	s, ok := ctx.Value(key{}).(*Scene)
+	if !ok {
+		panic("steps run outside a scenario") // a mistake in the harness, not in what it tests
+	}
+	return s
+}
+
+// Configure sets a configuration key of the laboratory that has not started yet.
+func (s *Scene) Configure(name, value string) error {
+	if s.lab != nil {
+		return errors.New("the laboratory is running; its configuration cannot be prepared any more")
+	}
+	if s.options.Config == nil {
+		s.options.Config = map[string]string{}
+	}
+	s.options.Config[name] = value
+	return nil
+}
+
+// Options are how the laboratory will be started.
+func (s *Scene) Options() *lab.Options { return &s.options }
+
+// Lab returns the running laboratory, which the first call starts.
+func (s *Scene) Lab(ctx context.Context) (*lab.Lab, error) {
+	if s.lab != nil {
+		return s.lab, nil
+	}
+	l, release, err := s.labs.Start(ctx, s.options)
+	if err != nil {
+		return nil, fmt.Errorf("starting the laboratory: %w", err)
+	}
+	s.lab, s.release = l, append(s.release, release)
+	return l, nil
+}
+
+// Reconfigure goes on with a system whose TPS has more keys set.
+func (s *Scene) Reconfigure(ctx context.Context, config map[string]string) error {
+	l, err := s.Lab(ctx)
+	if err != nil {
+		return err
+	}
+	again, err := l.Again(ctx, config)
+	if err != nil {
+		return fmt.Errorf("starting the laboratory again: %w", err)
+	}
+	s.lab, s.release = again, append(s.release, again.Close)
+	return nil
+}
+
+// NewCard makes a blank card and puts it into a reader.
+func (s *Scene) NewCard(ctx context.Context, stock string) (*Card, error) {
+	n := int64(1)
+	if s.Card != nil {
+		n = 2
+	}
+	c, err := NewCard(s.Target, stock, s.Seed+n)
+	if err != nil {
+		return nil, err
+	}
+	if err := c.Insert(ctx); err != nil {
+		return nil, errors.Join(err, c.Close(ctx))
+	}
+	return c, nil
+}
+
+func (s *Scene) close(ctx context.Context) error {
+	var errs []error
+	for _, c := range []*Card{s.Card, s.Second} {
+		if c != nil {
+			errs = append(errs, c.Close(context.WithoutCancel(ctx)))
+		}
+	}
+	for _, release := range s.release {
+		errs = append(errs, release())
+	}
+	return errors.Join(errs...)
+}

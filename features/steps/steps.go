@@ -1,0 +1,21 @@
+// Package steps gathers the step definitions of every noun. It knows their names only.
+package steps
+
+import (
+	"github.com/cucumber/godog"
+
+	"tokenwright/features/steps/card"
+	"tokenwright/features/steps/channel"
+	"tokenwright/features/steps/client"
+	"tokenwright/features/steps/server"
+	"tokenwright/features/steps/token"
+)
+
+// Add registers every step.
+func Add(sc *godog.ScenarioContext) {
+	card.AddSteps(sc)
+	channel.AddSteps(sc)
+	client.AddSteps(sc)
+	server.AddSteps(sc)
+	token.AddSteps(sc)
+}

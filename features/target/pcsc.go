@@ -1,0 +1,141 @@
+package target
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"strconv"
+	"strings"
+	"time"
+
+	"tokenwright/tms/esc/pcsc"
+	"tokenwright/vpcd"
+)
+
+// vpcdPort is where vsmartcard's driver serves its first reader; each further one is a port on.
+const vpcdPort = 35963
+
+// waitForReader bounds the wait for the PC/SC service to see a card come or go.
+const waitForReader = 10 * time.Second
+
+// service puts cards into readers of the PC/SC service.
+type service struct {
+	readers chan readerPort
+	names   []string
+}
+
+// readerPort is a reader and the address where its driver waits for a card.
+type readerPort struct{ name, addr string }
+
+// newPCSC takes "READER[@HOST:PORT]", several of them separated by "|".
+func newPCSC(spec string) (Target, error) {
+	if err := pcsc.Available(); err != nil {
+		return nil, fmt.Errorf("CARD=pcsc: %w", err)
+	}
+	if spec == "" {
+		return nil, errors.New("CARD=pcsc: needs the name of a reader, as in " +
+			`CARD="pcsc:Virtual PCD 00 00"`)
+	}
+	list := strings.Split(spec, "|")
+	s := &service{readers: make(chan readerPort, len(list))}
+	for _, one := range list {
+		r, err := parseReader(one)
+		if err != nil {
+			return nil, fmt.Errorf("CARD=pcsc:%s: %w", one, err)
+		}
+		s.readers <- r
+		s.names = append(s.names, r.name)
+	}
+	return s, nil
+}
+
+func parseReader(spec string) (readerPort, error) {
+	name, addr, given := strings.Cut(strings.Trim(spec, `"`), "@")
+	if given {
+		if _, _, err := net.SplitHostPort(addr); err != nil {
+			return readerPort{}, err
+		}
+		return readerPort{name, addr}, nil
+	}
+	slot, err := strconv.ParseUint(name[strings.LastIndexByte(name, ' ')+1:], 16, 8)
+	if err != nil {
+		return readerPort{}, errors.New("the reader's name does not end in a slot number; " +
+			"say at which address vsmartcard's driver waits for a card: READER@HOST:PORT")
+	}
+	port := strconv.Itoa(vpcdPort + int(slot))
+	return readerPort{name, net.JoinHostPort("127.0.0.1", port)}, nil
+}
+
+func (s *service) Name() string {
+	return "the virtual card, in the PC/SC reader " + strings.Join(s.names, ", ")
+}
+func (s *service) Parallel() int { return len(s.names) }
+func (s *service) Close() error  { return nil }
+
+// Insert refuses a reader that holds a card already: only a card that the harness put in itself
+// may be worked on.
+func (s *service) Insert(ctx context.Context, card vpcd.Card) (Inserted, error) {
+	var r readerPort
+	select {
+	case r = <-s.readers:
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+	in, err := s.insert(ctx, r, card)
+	if err != nil {
+		s.readers <- r
+		return nil, fmt.Errorf("reader %s: %w", r.name, err)
+	}
+	return in, nil
+}
+
+func (s *service) insert(ctx context.Context, r readerPort, card vpcd.Card) (Inserted, error) {
+	ctx, cancel := context.WithTimeout(ctx, waitForReader)
+	defer cancel()
+	if err := awaitPresence(ctx, r.name, false); err != nil {
+		return nil, fmt.Errorf("a card that the harness did not put in is in the reader: %w", err)
+	}
+	p := plug(ctx, r.addr, card)
+	opened, err := openInserted(ctx, r.name)
+	if err != nil {
+		return nil, errors.Join(err, p.pull())
+	}
+	if !bytes.Equal(opened.ATR(), card.ATR()) {
+		return nil, errors.Join(fmt.Errorf("the card in the reader answers ATR %X, the one put in %X",
+			opened.ATR(), card.ATR()), opened.Close(), p.pull())
+	}
+	return &serviceCard{service: s, reader: r, plugged: p, card: opened}, nil
+}
+
+func openInserted(ctx context.Context, reader string) (*pcsc.Card, error) {
+	if err := awaitPresence(ctx, reader, true); err != nil {
+		return nil, fmt.Errorf("waiting for the card to be seen: %w", err)
+	}
+	return pcsc.Open(ctx, reader)
+}
+
+type serviceCard struct {
+	service *service
+	reader  readerPort
+	plugged *plugged
+	card    *pcsc.Card
+}
+
+func (c *serviceCard) Transmit(ctx context.Context, cmd []byte) ([]byte, error) {
+	return c.card.Transmit(ctx, cmd)
+}
+
+func (c *serviceCard) ATR() []byte                     { return c.card.ATR() }
+func (c *serviceCard) Reset(ctx context.Context) error { return c.card.PowerCycle(ctx) }
+
+// Remove waits until the service has seen the card go, so that the next one is not taken for it.
+func (c *serviceCard) Remove(ctx context.Context) error {
+	err := errors.Join(c.card.Close(), c.plugged.pull())
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), waitForReader)
+	defer cancel()
+	err = errors.Join(err, awaitPresence(ctx, c.reader.name, false))
+	c.service.readers <- c.reader
+	return err
+}
