@@ -14,6 +14,7 @@ SOAKTIME     ?= 10m
 SOAKRUNS     ?= 20
 BENCHTIME    ?= 1s
 BENCHCOUNT   ?= 3
+BENCHSTRICT  ?= 1
 READERS      ?= 4
 RACE         ?= auto
 
@@ -41,7 +42,7 @@ help:
 	'make check      gofmt, go vet, golangci-lint $(LINT_VERSION) (LINT= leaves it out), build without cgo' \
 	'make fmt        gofmt -w' \
 	'make build      the commands, to $(BIN)/' \
-	'make bench      figures beside their baselines  (BENCH=regexp BENCHTIME=1s BENCHCOUNT=3 BENCH_JSON=file)' \
+	'make bench      figures beside their baselines  (BENCH=regexp BENCHTIME=1s BENCHCOUNT=3 BENCHSTRICT=0 BENCH_JSON=file)' \
 	'make fuzz       every fuzz target  (FUZZ=regexp FUZZTIME=30s FUZZJOBS=1)' \
 	'make soak       what is too long for CI: long fuzzing, features and tests over and over' \
 	'                (SOAKTIME=10m a target, SOAKRUNS=20)' \
@@ -111,7 +112,7 @@ build: tags
 
 bench: tags
 	@mkdir -p $(BIN) && $(GO) build -o $(BIN)/bench ./scripts/bench
-	@$(BIN)/bench -tags '$(GOTAGS)' -bench '$(or $(BENCH),.)' -benchtime $(BENCHTIME) -count $(BENCHCOUNT) -json '$(BENCH_JSON)' ./...
+	@$(BIN)/bench -tags '$(GOTAGS)' -bench '$(or $(BENCH),.)' -benchtime $(BENCHTIME) -count $(BENCHCOUNT) -json '$(BENCH_JSON)' -strict=$(BENCHSTRICT) ./...
 
 fuzz: tags
 	@mkdir -p $(BIN) && $(GO) build -o $(BIN)/fuzz ./scripts/fuzz

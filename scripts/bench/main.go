@@ -12,7 +12,8 @@
 // being better: the metric that ends in "/s" (b.ReportMetric(n, "apdu/s")), or operations a second
 // when there is none; MB/s only when both have nothing else. The ratio is ours through baseline: 1
 // is as fast as the baseline. A figure may state how much it must reach,
-// b.ReportMetric(0.8, "min-ratio"); the command then fails when it does not.
+// b.ReportMetric(0.8, "min-ratio"); the command then fails when it does not (-strict=false lets it
+// pass, for runs too short to tell).
 //
 // Each benchmark runs -count times and the median counts.
 package main
@@ -42,6 +43,7 @@ func run() error {
 	count := flag.Int("count", 3, "runs of each benchmark; the median counts")
 	tags := flag.String("tags", "", "build tags")
 	file := flag.String("json", "", "also write the table to this `file`, as JSON")
+	strict := flag.Bool("strict", true, "fail when a figure is below its min-ratio")
 	flag.Parse()
 	packages, err := withBenchmarks(*tags, flag.Args())
 	if err != nil {
@@ -67,6 +69,9 @@ func run() error {
 		if err := writeJSON(*file, figures); err != nil {
 			return err
 		}
+	}
+	if !*strict {
+		return nil
 	}
 	return missed(figures)
 }
