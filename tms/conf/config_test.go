@@ -253,7 +253,7 @@ func TestDefaultResolversNameExistingProfiles(t *testing.T) {
 		p := tps.Sub("mappingResolver." + r)
 		order := p.List("mapping.order")
 		require.NotEmpty(t, order, r)
-		assert.Equal(t, len(order), len(p.Sub("mapping").Children()), r)
+		assert.Len(t, p.Sub("mapping").Children(), len(order), r)
 		for _, n := range order {
 			target := p.String("mapping."+n+".target.tokenType") +
 				p.String("mapping."+n+".target.keySet")

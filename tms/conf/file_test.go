@@ -1,7 +1,6 @@
 package conf
 
 import (
-	"errors"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -164,7 +163,7 @@ func TestWriteFileLeavesTheOldFileWhenItCannotReplaceIt(t *testing.T) {
 
 func TestReadFileSaysThatItIsMissing(t *testing.T) {
 	_, err := ReadFile(filepath.Join(t.TempDir(), "none.cfg"))
-	assert.True(t, errors.Is(err, fs.ErrNotExist))
+	assert.ErrorIs(t, err, fs.ErrNotExist)
 }
 
 func FuzzParse(f *testing.F) {

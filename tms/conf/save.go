@@ -42,9 +42,9 @@ func (f *File) WriteFile(path string) error {
 
 func replace(path string, text []byte) (err error) {
 	mode := fs.FileMode(0o600)
-	switch real, linkErr := filepath.EvalSymlinks(path); {
+	switch target, linkErr := filepath.EvalSymlinks(path); {
 	case linkErr == nil:
-		path = real
+		path = target
 		info, statErr := os.Stat(path)
 		if statErr != nil {
 			return statErr

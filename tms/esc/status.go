@@ -123,9 +123,9 @@ func issuerURL(ctx context.Context, t Transmitter) (string, error) {
 		return "", fmt.Errorf("reading card: get issuer info: %w: %w", ErrCard, err)
 	}
 	text := strings.TrimSpace(coolkey.IssuerText(resp.Data))
-	visible := func(r rune) bool { return r > ' ' && r < 0x7F }
-	if resp.Err() != nil || strings.ContainsFunc(text, func(r rune) bool { return !visible(r) }) {
-		return "", nil
+	strange := func(r rune) bool { return r <= ' ' || r >= 0x7F }
+	if !resp.SW.OK() || strings.ContainsFunc(text, strange) {
+		text = ""
 	}
 	return text, nil
 }

@@ -142,39 +142,48 @@ const lastChunk = "0\r\n\r\n"
 // the request's body to end before it says so, and is given that end after a while.
 func (s *clientStream) readHead() error {
 	giveUp := time.AfterFunc(s.wait, func() { _, _ = io.WriteString(s.conn, lastChunk) })
-	resp, err := s.response()
+	a, err := s.answer()
 	s.done = !giveUp.Stop()
 	switch {
 	case err != nil:
 		return fmt.Errorf("reading response: %w", err)
-	case resp.StatusCode != http.StatusOK:
-		return HTTPError{StatusCode: resp.StatusCode}
+	case a.status != http.StatusOK:
+		return HTTPError{StatusCode: a.status}
 	case s.done:
 		return fmt.Errorf("%w: no response within %s", ErrConnectionLost, s.wait)
 	}
 	s.limit.N = 1<<63 - 1 // from here on the Conn's limits hold
-	s.session = sessionName(resp.Header.Get(SessionHeader))
-	s.body = resp.Body
+	s.session = a.session
+	s.body = a.body
 	return nil
 }
 
-// response skips informative answers.
-func (s *clientStream) response() (*http.Response, error) {
+// answer is what matters of an HTTP answer. Its body needs no Close: the connection is of no
+// other use.
+type answer struct {
+	status  int
+	session string
+	body    io.Reader
+}
+
+// answer reads an answer's head and skips informative ones.
+func (s *clientStream) answer() (answer, error) {
 	for range maxInformative {
-		resp, err := http.ReadResponse(s.in, &http.Request{Method: http.MethodPost})
+		resp, err := http.ReadResponse(s.in, &http.Request{Method: http.MethodPost}) //nolint:bodyclose // hanging up ends it
 		switch {
 		case err == nil && (resp.StatusCode < 100 || resp.StatusCode > 199):
-			return resp, nil
+			return answer{resp.StatusCode, sessionName(resp.Header.Get(SessionHeader)),
+				resp.Body}, nil
 		case err == nil:
 		case s.ended:
-			return nil, io.ErrUnexpectedEOF
+			return answer{}, io.ErrUnexpectedEOF
 		case s.limit.N <= 0:
-			return nil, fmt.Errorf("%w: header is too long", ErrFraming)
+			return answer{}, fmt.Errorf("%w: header is too long", ErrFraming)
 		default:
-			return nil, err
+			return answer{}, err
 		}
 	}
-	return nil, fmt.Errorf("%w: no final answer", ErrFraming)
+	return answer{}, fmt.Errorf("%w: no final answer", ErrFraming)
 }
 
 // sessionName accepts a name that is fit for a log line and nothing else.

@@ -27,17 +27,17 @@ var (
 // FrameReader cuts a byte stream into messages by their "s=" lengths; how the stream was cut
 // into chunks before does not matter to it.
 type FrameReader struct {
-	r   *bufio.Reader
-	max int
+	r       *bufio.Reader
+	largest int
 }
 
-// NewFrameReader reads from r. max bounds N; 0 means DefaultMaxMessage, and more than
+// NewFrameReader reads from r. largest bounds N; 0 means DefaultMaxMessage, and more than
 // LargestMaxMessage means that.
-func NewFrameReader(r io.Reader, max int) *FrameReader {
-	if max <= 0 {
-		max = DefaultMaxMessage
+func NewFrameReader(r io.Reader, largest int) *FrameReader {
+	if largest <= 0 {
+		largest = DefaultMaxMessage
 	}
-	return &FrameReader{r: bufio.NewReader(r), max: min(max, LargestMaxMessage)}
+	return &FrameReader{r: bufio.NewReader(r), largest: min(largest, LargestMaxMessage)}
 }
 
 // Next answers the payload of the next message, what follows "s=<N>&", in a slice of its own.
@@ -79,8 +79,8 @@ func (f *FrameReader) size() (int, error) {
 			if n == 0 {
 				return 0, fmt.Errorf("%w: message of no bytes", ErrFraming)
 			}
-			if n > f.max {
-				return 0, fmt.Errorf("%w: %d bytes, at most %d allowed", ErrTooLong, n, f.max)
+			if n > f.largest {
+				return 0, fmt.Errorf("%w: %d bytes, at most %d allowed", ErrTooLong, n, f.largest)
 			}
 			return n, nil
 		case c < '0' || c > '9':

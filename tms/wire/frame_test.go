@@ -77,7 +77,7 @@ func FuzzFrames(f *testing.F) {
 				if err != nil {
 					return out, err
 				}
-				if len(p) == 0 || len(p) > fr.max {
+				if len(p) == 0 || len(p) > fr.largest {
 					t.Fatalf("message of %d bytes", len(p))
 				}
 				out = append(out, string(p))

@@ -1,16 +1,18 @@
 package wire
 
 import (
-	"io"
-	"log"
+	"log/slog"
+	"net/http"
 	"net/url"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 )
 
-// quiet is a logger for servers that are meant to fail.
-func quiet() *log.Logger { return log.New(io.Discard, "", 0) }
+// quiet has a server that is meant to fail do so without a word.
+func quiet(s *http.Server) {
+	s.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, slog.LevelError)
+}
 
 func mustURL(t *testing.T, s string) *url.URL {
 	t.Helper()
