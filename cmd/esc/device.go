@@ -40,6 +40,7 @@ func (f *deviceFlags) add(flags *pflag.FlagSet) {
 		"`name` of the PC/SC reader; default: the only one that holds a card")
 	flags.IntVar(&f.vpcd, "vpcd", noPort,
 		"be the reader on this loopback `port` and wait for a card to connect (0: any free port)")
+	flags.Lookup("vpcd").DefValue = "0" // a default of none needs no mention
 	flags.DurationVar(&f.wait, "wait", time.Minute, "how long to wait for a card at --vpcd")
 }
 

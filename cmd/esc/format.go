@@ -24,8 +24,8 @@ machine only. The server decides whether it wants a login. A password is typed,
 unseen, or comes from --password-file or --password-stdin; it cannot stand in
 the command line, where others could read it.
 
-Interrupting a format leaves the card half done. Nothing is lost: format it
-again and the TPS repairs it.`
+Interrupting a format leaves the card half done, but not lost: format it again
+and the TPS repairs it.`
 
 const formatExample = `  # a card in the only reader that holds one; the password is asked for
   esc format --url https://tps.example.com:8443/tps/tps --user jane
