@@ -199,16 +199,7 @@ func (c *client) run(ctx context.Context, url string, operation wire.Operation) 
 		return wire.EndOp{}, err
 	}
 	defer func() { _ = conn.Close() }()
-	begin := wire.BeginOp{Operation: operation, Extensions: wire.Fields{
-		{Name: wire.ExtTokenType, Value: "userKey"},
-	}}
-	if c.progress {
-		begin.Extensions = append(begin.Extensions, wire.Field{Name: wire.ExtStatusUpdate, Value: "true"})
-	}
-	if c.extended {
-		begin.Extensions = append(begin.Extensions, wire.Field{Name: wire.ExtExtendedLogin, Value: "true"})
-	}
-	if err := conn.Write(ctx, begin); err != nil {
+	if err := conn.Write(ctx, c.begin(operation)); err != nil {
 		return wire.EndOp{}, err
 	}
 	for {
@@ -231,6 +222,21 @@ func (c *client) run(ctx context.Context, url string, operation wire.Operation) 
 			return wire.EndOp{}, err
 		}
 	}
+}
+
+func (c *client) begin(operation wire.Operation) wire.BeginOp {
+	m := wire.BeginOp{Operation: operation}
+	add := func(name, value string) {
+		m.Extensions = append(m.Extensions, wire.Field{Name: name, Value: value})
+	}
+	add(wire.ExtTokenType, "userKey")
+	if c.progress {
+		add(wire.ExtStatusUpdate, "true")
+	}
+	if c.extended {
+		add(wire.ExtExtendedLogin, "true")
+	}
+	return m
 }
 
 func (c *client) answer(m wire.Message) (wire.Message, error) {

@@ -31,13 +31,13 @@ func (s *Server) serveOperation(w http.ResponseWriter, r *http.Request) {
 		defer func() { <-s.slots }()
 	default:
 		s.log.Warn("too many sessions", "remote", r.RemoteAddr)
-		http.Error(w, "too many sessions", http.StatusServiceUnavailable)
+		wire.Refuse(w, http.StatusServiceUnavailable, "too many sessions")
 		return
 	}
 	id, err := s.newSessionID()
 	if err != nil {
 		s.log.Error("session not begun", "err", err)
-		http.Error(w, "no session", http.StatusInternalServerError)
+		wire.Refuse(w, http.StatusInternalServerError, "no session")
 		return
 	}
 	log := s.log.With("session", id)
@@ -49,16 +49,16 @@ func (s *Server) serveOperation(w http.ResponseWriter, r *http.Request) {
 		log.Info("request refused", "remote", r.RemoteAddr, "err", err)
 		return
 	}
-	defer func() {
-		if err := conn.Close(); err != nil {
-			log.Debug("closing conversation", "err", err)
-		}
-	}()
 	ctx, cancel := context.WithTimeoutCause(connector.WithSession(r.Context(), id),
 		s.limits.session, fmt.Errorf("session took longer than %s", s.limits.session))
 	defer cancel()
 	if err := s.converse(ctx, conn, id, remoteIP(r), log); errors.Is(err, op.ErrKilled) {
-		panic(http.ErrAbortHandler) // as if the process were gone: not a byte more
+		// As if the process were gone: not a byte more, in either direction.
+		_ = http.NewResponseController(w).SetReadDeadline(time.Unix(1, 0))
+		panic(http.ErrAbortHandler)
+	}
+	if err := conn.Close(); err != nil {
+		log.Debug("closing conversation", "err", err)
 	}
 }
 

@@ -27,20 +27,25 @@ const (
 	taskDone        = "PROGRESS_DONE"
 )
 
-// ErrAppletFile means that no usable load file is configured for a card.
-var ErrAppletFile = errors.New("applet load file unusable")
+var (
+	// ErrAppletFile means that the load file for a card is missing or not what it
+	// should be.
+	ErrAppletFile = errors.New("applet load file unusable")
+	// ErrAppletVersion means that no applet version is configured for a card.
+	ErrAppletVersion = errors.New("no applet version to load")
+)
 
 // appletFile finds and reads the load file for a card that speaks this protocol:
 // <directory>/<version>.<extension>. It is parsed, and must hold the configured
 // package and applet, before anything is deleted from a card.
 func (r *run) appletFile(protocol byte) (file []byte, version string, err error) {
 	if protocol < 1 || protocol > 3 {
-		return nil, "", fmt.Errorf("%w: no version for protocol %02X", ErrAppletFile, protocol)
+		return nil, "", fmt.Errorf("%w: protocol %02X", ErrAppletVersion, protocol)
 	}
 	version = r.conf.AppletVersion[protocol]
 	if !plainName(version) {
-		return nil, "", fmt.Errorf("%w: %.64q is not a version to load (SCP%02X, token type %s)",
-			ErrAppletFile, version, protocol, r.tokenType)
+		return nil, "", fmt.Errorf("%w: %.64q for SCP%02X cards of token type %s",
+			ErrAppletVersion, version, protocol, r.tokenType)
 	}
 	name := filepath.Join(r.conf.AppletDir, version+"."+r.Settings.Ext)
 	raw, err := readBounded(name, gp.MaxLoadFile)
@@ -97,11 +102,15 @@ func readBounded(name string, most int) ([]byte, error) {
 func (r *run) loadApplet(ctx context.Context, ch *perso.Channel) error {
 	file, version, err := r.appletFile(ch.Variant().SCP)
 	if err != nil {
-		return failf(wire.StatusMisconfiguration, err, "choosing applet")
+		status := wire.StatusUpgradeApplet
+		if errors.Is(err, ErrAppletVersion) {
+			status = wire.StatusMisconfiguration
+		}
+		return failf(status, err, "choosing applet")
 	}
 	o := r.loadOptions(file)
 	if err := perso.CheckLoad(ch, o); err != nil {
-		return failf(wire.StatusMisconfiguration, err, "choosing applet %s", version)
+		return failf(wire.StatusUpgradeApplet, err, "choosing applet %s", version)
 	}
 	step, err := r.card.Begin(ctx, token.IntentLoadApplet, r.card.Record().AppletID, version)
 	if err != nil {

@@ -78,7 +78,7 @@ func (r *run) emptyToken() error {
 			return nil
 		}
 	}
-	return refuse(wire.StatusMisconfiguration, "card has no applet, and token type %s wants one",
+	return refuse(wire.StatusUpgradeApplet, "card has no applet, and token type %s wants one",
 		r.tokenType)
 }
 
