@@ -28,6 +28,8 @@ type Card struct {
 	mem   *nvm.Memory
 	id    identity
 
+	starts uint64 // how often boot has run
+
 	// While there is power.
 	on       bool
 	registry *registry.Registry
@@ -157,7 +159,8 @@ func (c *Card) off() {
 
 // boot makes everything that lives in transient memory anew.
 func (c *Card) boot() error {
-	random := source(c.setup.random, c.setup.seed, c.mem.Commits())
+	c.starts++
+	random := source(c.setup.random, c.setup.seed, c.mem.Commits(), c.starts)
 	reg, err := registry.Open(c.mem, c.id.Stock.Memory.Persistent)
 	if err != nil {
 		return err

@@ -63,6 +63,8 @@ type host struct {
 	scp  *scp.Host
 	seq  []byte
 	info keys.KeyInfo
+
+	options scp.HostOptions
 }
 
 // transmitter carries commands to a card.
@@ -145,7 +147,7 @@ func (h *host) authenticate(ch kdf.Challenges, level scp.Level, spoil func(*apdu
 	h.t.Helper()
 	s := h.c.Stock()
 	var err error
-	h.scp, err = scp.NewHost(scp.Variant{SCP: s.SCP, I: s.I}, level, h.sk, scp.HostOptions{})
+	h.scp, err = scp.NewHost(scp.Variant{SCP: s.SCP, I: s.I}, level, h.sk, h.options)
 	require.NoError(h.t, err)
 	cryptogram, _, err := kdf.Cryptograms(h.info.SCP, h.sk, ch)
 	require.NoError(h.t, err)

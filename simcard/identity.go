@@ -69,7 +69,7 @@ func (c *Card) identify(s *stock.Stock) error {
 
 // make writes a new card in one commit.
 func (c *Card) make(s stock.Stock) error {
-	id, err := s.Make(source(c.setup.random, c.setup.seed, 0))
+	id, err := s.Make(source(c.setup.random, c.setup.seed, 0, 0))
 	if err != nil {
 		return err
 	}

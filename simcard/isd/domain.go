@@ -135,29 +135,23 @@ func (d *Domain) Process(cmd apdu.Command) (apdu.Response, error) {
 	if err != nil {
 		return applet.Answer(nil, err)
 	}
-	if resp, done := d.rmacSession(plain); done {
-		return resp, nil
-	}
-	resp, err := d.answer(plain, true)
+	resp, err := d.inSession(plain)
 	if err != nil {
 		return apdu.Response{}, err
 	}
 	return d.session.wrap(resp)
 }
 
-// rmacSession answers BEGIN and END R-MAC SESSION, which the protocol handles itself (GPCS 2.3.1
-// §E.5.3, §E.5.4).
-func (d *Domain) rmacSession(cmd apdu.Command) (apdu.Response, bool) {
-	if !d.variant.RMAC() {
-		return apdu.Response{}, false
+// inSession answers a command of an open session. BEGIN and END R-MAC SESSION are the protocol's
+// own (GPCS 2.3.1 §E.5.3, §E.5.4).
+func (d *Domain) inSession(cmd apdu.Command) (apdu.Response, error) {
+	if d.variant.RMAC() && cmd.INS == gp.INSBeginRMAC {
+		return d.session.card.BeginRMAC(cmd), nil
 	}
-	switch cmd.INS {
-	case gp.INSBeginRMAC:
-		return d.session.seal(d.session.card.BeginRMAC(cmd)), true
-	case gp.INSEndRMAC:
-		return d.session.seal(d.session.card.EndRMAC(cmd)), true
+	if d.variant.RMAC() && cmd.INS == gp.INSEndRMAC {
+		return d.session.card.EndRMAC(cmd), nil
 	}
-	return apdu.Response{}, false
+	return d.answer(cmd, true)
 }
 
 func (d *Domain) mayStayPlain(cmd apdu.Command) bool {

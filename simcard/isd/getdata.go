@@ -37,7 +37,7 @@ func (d *Domain) object(tag uint16) ([]byte, error) {
 	case tag == gp.TagKeyInformation && !old:
 		return d.keyInformation(), nil
 	case tag == gp.TagKDD && !old:
-		return d.kdd(), nil
+		return d.KDD[:], nil
 	case tag == gp.TagSequenceCounter && counterLen(d.variant) > 0:
 		return d.defaultCounter()
 	case tag == tagResources && !d.Stock.Quirks.ShortPrivileges:
@@ -54,13 +54,6 @@ func (d *Domain) cplc() []byte {
 		return v
 	}
 	return d.CPLC[:]
-}
-
-func (d *Domain) kdd() []byte {
-	if v, ok := d.Memory.Get(dataName(gp.TagKDD)); ok {
-		return v
-	}
-	return d.Config.KDD[:]
 }
 
 // GlobalPlatform's object identifiers start with {1 2 840 114283} (GPCS 2.3.1 §H.1).

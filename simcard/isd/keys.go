@@ -118,7 +118,15 @@ func (d *Domain) read() error {
 		return fmt.Errorf("authentication tries: %w", nvm.ErrCorrupt)
 	}
 	d.tries = int(tries[0])
+	d.readKDD()
 	return nil
+}
+
+// readKDD takes key diversification data that STORE DATA has brought in place of the factory's.
+func (d *Domain) readKDD() {
+	if v, ok := d.Memory.Get(dataName(gp.TagKDD)); ok {
+		copy(d.KDD[:], v)
+	}
 }
 
 // find gives the index of the set that INITIALIZE UPDATE asks for; 00 is the first one that is

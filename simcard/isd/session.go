@@ -58,26 +58,20 @@ func (s *session) unwrap(cmd apdu.Command) (apdu.Command, error) {
 	return plain, nil
 }
 
-// wrap protects an answer. A session that the command has ended leaves the answer as it is.
+// wrap protects an answer. A session that the command has ended leaves the answer as it is; data
+// that do not fit beside their protection give way to 6F00.
 func (s *session) wrap(resp apdu.Response) (apdu.Response, error) {
 	if s.phase != sessionOpen {
 		return resp, nil
 	}
 	out, err := s.card.Wrap(resp)
+	if errors.Is(err, scp.ErrTooLong) {
+		out, err = s.card.Wrap(apdu.Response{SW: apdu.SW6F00})
+	}
 	if err != nil {
 		return apdu.Response{}, fmt.Errorf("protecting response: %w", err)
 	}
 	return out, nil
-}
-
-// seal is for answers that the protocol has protected itself; a session that it has ended is
-// aborted.
-func (s *session) seal(resp apdu.Response) apdu.Response {
-	if s.card.Ended() {
-		s.end()
-		s.phase = sessionAborted
-	}
-	return resp
 }
 
 func (s *session) level() scp.Level {

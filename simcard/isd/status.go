@@ -147,14 +147,14 @@ func (e entry) bytes(g gp.GetStatus, short bool) []byte {
 	}
 	var out []byte
 	add := func(tag uint32, v []byte) {
-		if v != nil && (short || !g.HasTagList || listed(g.TagList, tag)) {
+		if len(v) > 0 && (short || !g.HasTagList || listed(g.TagList, tag)) {
 			out = tlv.Append(out, tag, v)
 		}
 	}
 	add(0x4F, e.aid)
 	add(0x9F70, []byte{e.state})
-	if e.privileges != nil && short {
-		add(0xC5, e.privileges[:1])
+	if short {
+		add(0xC5, e.privileges[:min(1, len(e.privileges))])
 	} else {
 		add(0xC5, e.privileges)
 		add(0xC4, e.file)

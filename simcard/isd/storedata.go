@@ -100,13 +100,8 @@ func (d *Domain) storeObjects(data []byte) error {
 		}
 		return nil
 	})
-	if err != nil {
-		return err
-	}
-	if v, ok := d.Memory.Get(dataName(gp.TagKDD)); ok {
-		copy(d.KDD[:], v)
-	}
-	return nil
+	d.readKDD()
+	return err
 }
 
 // checkObject bounds the value of an object.
