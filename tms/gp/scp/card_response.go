@@ -60,7 +60,7 @@ func (c *Card) seal02(resp apdu.Response) (apdu.Response, error) {
 		return apdu.Response{}, err
 	}
 	c.running = mac
-	if c.level.Has(RMAC) && c.change != changeBegin {
+	if c.level.Has(RMAC) { // not yet in force for BEGIN's own response (§E.5.3.3)
 		resp.Data = append(append([]byte(nil), resp.Data...), mac[:]...)
 	}
 	return resp, nil

@@ -68,9 +68,8 @@ func (h *Host) unwrap02(resp apdu.Response, x exchange) (apdu.Response, error) {
 	if x == exchangeBegin && !resp.SW.OK() {
 		return resp, nil
 	}
-	carried := h.level.Has(RMAC) && x != exchangeBegin
 	var got []byte
-	if carried && (succeeded(resp.SW) || len(resp.Data) > 0) {
+	if h.level.Has(RMAC) && (succeeded(resp.SW) || len(resp.Data) > 0) {
 		n := len(resp.Data) - macLen
 		if n < 0 || n > 0 && !succeeded(resp.SW) {
 			return apdu.Response{}, fmt.Errorf("%d bytes of data: %w", len(resp.Data), ErrMAC)

@@ -80,6 +80,11 @@ func TestErrorResponses(t *testing.T) {
 	exchange(t, h, c, getStatus, answer)
 
 	h, _, r = answered(t, v, scp.RMAC|scp.CMAC, failed)
+	r.Data = join([]byte{0xBA, 0xD0}, r.Data) // data that the R-MAC of an error does not cover
+	_, err = h.Unwrap(r)
+	require.ErrorIs(t, err, scp.ErrMAC)
+
+	h, _, r = answered(t, v, scp.RMAC|scp.CMAC, failed)
 	r.Data[3] ^= 1
 	_, err = h.Unwrap(r)
 	require.ErrorIs(t, err, scp.ErrMAC)
@@ -173,6 +178,64 @@ func TestPaddingTellsNothingBeforeTheMAC(t *testing.T) {
 				require.ErrorIs(t, err, scp.ErrMAC)
 				require.EqualError(t, err, "unwrapping command: message authentication code is wrong")
 			}
+		}
+	}
+}
+
+// TestBrokenBlocksUnderARightMAC makes what only a holder of the keys can: SCP01 and SCP02 data that
+// decrypts to something no host would have padded so, with the MAC that the card computes over it.
+func TestBrokenBlocksUnderARightMAC(t *testing.T) {
+	for name, c := range map[string]struct {
+		scp           byte
+		blocks, plain []byte // as encrypted, and what the MAC covers
+		good          bool
+	}{
+		"scp02 padded":           {2, []byte{1, 2, 3, 4, 5, 6, 7, 0x80}, []byte{1, 2, 3, 4, 5, 6, 7}, true},
+		"scp02 no padding":       {2, []byte{1, 2, 3, 4, 5, 6, 7, 8}, []byte{1, 2, 3, 4, 5, 6, 7, 8}, false},
+		"scp02 zeros":            {2, make([]byte, 8), make([]byte, 8), false},
+		"scp02 two pad blocks":   {2, join([]byte{0x80}, make([]byte, 15)), nil, false},
+		"scp01 full block":       {1, []byte{7, 1, 2, 3, 4, 5, 6, 7}, []byte{1, 2, 3, 4, 5, 6, 7}, true},
+		"scp01 padded":           {1, []byte{2, 1, 2, 0x80, 0, 0, 0, 0}, []byte{1, 2}, true},
+		"scp01 needless block":   {1, join([]byte{7, 1, 2, 3, 4, 5, 6, 7, 0x80}, make([]byte, 7)), []byte{1, 2, 3, 4, 5, 6, 7}, false},
+		"scp01 length too long":  {1, []byte{8, 1, 2, 3, 4, 5, 6, 7}, []byte{8, 1, 2, 3, 4, 5, 6, 7}, false},
+		"scp01 length disagrees": {1, []byte{1, 1, 2, 0x80, 0, 0, 0, 0}, []byte{1}, false},
+		"scp01 no 80":            {1, []byte{2, 1, 2, 0, 0, 0, 0, 0}, []byte{1, 2}, false},
+	} {
+		v := scp.Variant{SCP: c.scp, I: 0x05} // no ICV encryption
+		sk := sessionKeys(t, v)
+		card := cardAt(t, v, sk, scp.CMAC|scp.CDEC)
+		mac := sk.SMAC.RetailMAC
+		if c.scp == 1 {
+			mac = sk.SMAC.FullMAC
+		}
+		icv, err := mac([8]byte{}, join([]byte{0x84, 0x82, 0x03, 0x00, 0x10}, hostCryptogram[:]))
+		require.NoError(t, err)
+		tag, err := mac(icv, join([]byte{0x84, 0xE2, 0, 0, byte(len(c.plain) + 8)}, c.plain))
+		require.NoError(t, err)
+		sent, err := sk.SENC.EncryptCBC(nil, c.blocks)
+		require.NoError(t, err)
+		got, err := card.Unwrap(apdu.Command{CLA: 0x84, INS: 0xE2, Data: join(sent, tag[:])})
+		if c.good {
+			require.NoError(t, err, name)
+			assert.Equal(t, c.plain, got.Data, name)
+			continue
+		}
+		require.ErrorIs(t, err, scp.ErrMAC, name)
+		requireEnded(t, nil, card)
+	}
+}
+
+// TestBytesBetweenDataAndMACAreNoticed puts bytes that fill no block behind the ciphertext.
+func TestBytesBetweenDataAndMACAreNoticed(t *testing.T) {
+	for _, v := range []scp.Variant{{SCP: 1, I: 0x15}, {SCP: 2, I: 0x55}, {SCP: 3, I: 0}} {
+		for n := 1; n < 16; n++ {
+			h, c := pair(t, v, scp.CMAC|scp.CDEC, scp.HostOptions{})
+			w, err := h.Wrap(getStatus)
+			require.NoError(t, err)
+			at := len(w.Data) - 8
+			w.Data = join(w.Data[:at], make([]byte, n), w.Data[at:])
+			_, err = c.Unwrap(w)
+			require.ErrorIs(t, err, scp.ErrMAC, "%v, %d bytes", v, n)
 		}
 	}
 }
