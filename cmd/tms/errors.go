@@ -9,6 +9,7 @@ import (
 // usageError is a wrong command line.
 type usageError struct{ error }
 
+// Unwrap gives what is wrong with the command line.
 func (e usageError) Unwrap() error { return e.error }
 
 // exitError is an error with an exit code of its own.
@@ -17,6 +18,7 @@ type exitError struct {
 	code int
 }
 
+// Unwrap gives the error itself.
 func (e exitError) Unwrap() error { return e.error }
 
 // isUnknownCommand tells whether the command line names no command, which cobra reports as an

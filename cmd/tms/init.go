@@ -24,7 +24,8 @@ when they are formatted with op.format.<type>.update.symmetricKeys.enable=true a
 .requiredVersion=2 in DIR/tps/CS.cfg. Keep DIR/tks/keystore and its passphrase safe and backed
 up: a card can only be opened with the master key it was given.`
 
-const initExample = `  tms init /srv/tms --host tps.example.com --ldap ldaps://ldap.example.com/dc=example,dc=com
+const initExample = `  tms init /srv/tms --host tps.example.com \
+      --ldap ldaps://ldap.example.com/dc=example,dc=com
   tms init ./try --tps-listen 127.0.0.1:8443`
 
 func initCommand() *cobra.Command {

@@ -53,7 +53,8 @@ func tms(args ...string) (code int, out, errOut string) {
 
 func TestExitCodes(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "i")
-	code, out, errOut := tms("init", dir, "--tps-listen", "127.0.0.1:0", "--tks-listen", freeAddr(t))
+	code, out, errOut := tms("init", dir, "--tps-listen", "127.0.0.1:0",
+		"--tks-listen", freeAddr(t))
 	require.Zero(t, code, errOut)
 	for _, want := range []string{"tks/CS.cfg", "KCV", "https://localhost:0", "Next"} {
 		assert.Contains(t, out, want)
@@ -67,17 +68,21 @@ func TestExitCodes(t *testing.T) {
 		code int
 		want string
 	}{
-		"help":         {[]string{"--help"}, 0, ""},
-		"init help":    {[]string{"init", "--help"}, 0, ""},
-		"version":      {[]string{"version"}, 0, ""},
-		"serve":        {[]string{"serve", "--dir", dir}, 0, "listening"},
-		"serve json":   {[]string{"serve", "tks", "--dir", dir, "--log-format", "json"}, 0, `"listening"`},
-		"serve tps":    {[]string{"serve", "tps", "--dir", dir, "--log-level", "debug"}, 0, "listening"},
-		"exists":       {[]string{"init", dir}, exitExists, "not empty"},
-		"bad host":     {[]string{"init", filepath.Join(dir, "x"), "--host", "a b"}, exitFailed, "host"},
-		"no instance":  {[]string{"serve", "--dir", t.TempDir()}, exitInstance, "no instance"},
-		"bad config":   {[]string{"serve", "tks", "--dir", broken}, exitInstance, "CS.cfg:1"},
-		"plain":        {[]string{"serve", "tps", "--dir", dir, "--plain", ":80"}, exitInstance, "loopback"},
+		"help":      {[]string{"--help"}, 0, ""},
+		"init help": {[]string{"init", "--help"}, 0, ""},
+		"version":   {[]string{"version"}, 0, ""},
+		"serve":     {[]string{"serve", "--dir", dir}, 0, "listening"},
+		"serve json": {
+			[]string{"serve", "tks", "--dir", dir, "--log-format=json"}, 0, `"listening"`,
+		},
+		"serve tps":   {[]string{"serve", "tps", "--dir", dir, "--log-level", "debug"}, 0, "listening"},
+		"exists":      {[]string{"init", dir}, exitExists, "not empty"},
+		"bad host":    {[]string{"init", dir + "2", "--host", "a b"}, exitFailed, "host"},
+		"no instance": {[]string{"serve", "--dir", t.TempDir()}, exitInstance, "no instance"},
+		"bad config":  {[]string{"serve", "tks", "--dir", broken}, exitInstance, "CS.cfg:1"},
+		"plain": {
+			[]string{"serve", "tps", "--dir", dir, "--plain", ":80"}, exitInstance, "loopback",
+		},
 		"command":      {[]string{"server"}, exitUsage, "unknown command"},
 		"flag":         {[]string{"serve", "--port", "1"}, exitUsage, "--port"},
 		"subsystem":    {[]string{"serve", "ca"}, exitUsage, `"ca"`},

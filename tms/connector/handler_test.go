@@ -130,8 +130,14 @@ func TestBadRequests(t *testing.T) {
 				v.Del(k)
 			}
 		}, "status=3"},
-		"random count": {func(v url.Values) { v.Del("card_challenge"); v.Set("dataNumBytes", "x") }, "status=1"},
-		"random large": {func(v url.Values) { v.Del("card_challenge"); v.Set("dataNumBytes", "1025") }, "status=1"},
+		"random count": {func(v url.Values) {
+			v.Del("card_challenge")
+			v.Set("dataNumBytes", "x")
+		}, "status=1"},
+		"random large": {func(v url.Values) {
+			v.Del("card_challenge")
+			v.Set("dataNumBytes", "1025")
+		}, "status=1"},
 		"short data": {func(v url.Values) {
 			v.Del("card_challenge")
 			v.Set("data", "#00")
@@ -251,19 +257,19 @@ func TestFingerprintAndSubjectMustBothMatch(t *testing.T) {
 	cert := ca.issue(t, "tps").Leaf
 	state := &tls.ConnectionState{}
 	state.VerifiedChains = [][]*x509.Certificate{{cert, ca.cert}}
-	print := Fingerprint(cert)
+	digest := Fingerprint(cert)
 	colons := ""
-	for i := 0; i < len(print); i += 2 {
-		colons += ":" + strings.ToUpper(print[i:i+2])
+	for i := 0; i < len(digest); i += 2 {
+		colons += ":" + strings.ToUpper(digest[i:i+2])
 	}
 	for _, tt := range []struct {
 		c    Client
 		want bool
 	}{
-		{Client{Fingerprint: print}, true},
+		{Client{Fingerprint: digest}, true},
 		{Client{Fingerprint: colons[1:]}, true},
-		{Client{Fingerprint: print, Subject: "CN=tps"}, true},
-		{Client{Fingerprint: print, Subject: "CN=other"}, false},
+		{Client{Fingerprint: digest, Subject: "CN=tps"}, true},
+		{Client{Fingerprint: digest, Subject: "CN=other"}, false},
 		{Client{Fingerprint: Fingerprint(ca.cert), Subject: "CN=tps"}, false},
 		{Client{Subject: "CN=tp"}, false},
 	} {

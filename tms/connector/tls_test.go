@@ -128,7 +128,9 @@ func (f *fakeTKS) CreateKeySetData(ctx context.Context, r KeySetDataRequest) (
 	return KeySetDataResponse{KeySetData: []byte{2}}, f.err
 }
 
-func (f *fakeTKS) EncryptData(_ context.Context, r EncryptDataRequest) (EncryptDataResponse, error) {
+func (f *fakeTKS) EncryptData(_ context.Context, r EncryptDataRequest) (
+	EncryptDataResponse, error,
+) {
 	return EncryptDataResponse{Data: r.Data, Encrypted: r.Data}, f.err
 }
 

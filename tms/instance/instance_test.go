@@ -233,7 +233,7 @@ func TestInitChecksItsOptions(t *testing.T) {
 
 func TestInitStatesTheDirectory(t *testing.T) {
 	dir := t.TempDir()
-	_, err := Init(context.Background(), dir, InitOptions{Host: "2001:db8::7",
+	_, err := Init(context.Background(), dir, InitOptions{Host: "2001:db8::7", Cost: cheap,
 		LDAP: "ldap://ldap.example.org/dc=example,dc=org"})
 	require.NoError(t, err)
 	c, err := conf.Load(filepath.Join(dir, TPS, configFile), TPS)
@@ -256,7 +256,7 @@ func TestOneProcessAsksItsOwnTKS(t *testing.T) {
 	assert.Equal(t, 200, code)
 	assert.Equal(t, Health{Subsystem: TPS, Status: "ok",
 		Needs: map[string]string{"store": "ok", "tks1": "ok"}}, h)
-	code, _ = health(t, http.DefaultClient, addressOf(t, i, TPS, "http"))
+	code, _ = health(t, clientOf(t, dir, ""), addressOf(t, i, TPS, "http"))
 	assert.Equal(t, 200, code)
 	code, page := get(t, clientOf(t, dir, ""), addressOf(t, i, TPS, "https")+tps.PathPhoneHome)
 	assert.Equal(t, 200, code)

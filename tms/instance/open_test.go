@@ -13,6 +13,10 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"tokenwright/tms/gp/keys"
+	"tokenwright/tms/store"
+	"tokenwright/tms/token"
 )
 
 // TestMistakesAreFoundWhenOpening states one wrong value each and wants its key in the error.
@@ -86,14 +90,31 @@ func TestUnreadKeysAreWarnedAbout(t *testing.T) {
 	require.NoError(t, f.Close())
 	i, log := open(t, dir, Options{Subsystems: []string{TPS}})
 	require.Len(t, i.Unread(), 1)
-	assert.Contains(t, log.String(), "nothing reads key chanel.blocksize, did you mean channel.blocksize?")
+	assert.Contains(t, log.String(),
+		"nothing reads key chanel.blocksize, did you mean channel.blocksize?")
 	assert.NotContains(t, log.String(), "op.enroll")
+}
+
+func TestInterruptedOperationsAreNotedAtStart(t *testing.T) {
+	dir, _ := newInstance(t)
+	i, log := open(t, dir, Options{Subsystems: []string{TPS}})
+	assert.NotContains(t, log.String(), "interrupted")
+	cuid := keys.CUID{0x40, 0x90, 9: 7}
+	_, err := i.Store().Apply(context.Background(), store.Change{CUID: cuid, At: time.Now(),
+		Actor: "test", Why: "test", Session: "s-9", New: &token.Record{CUID: cuid, Status: token.Unformatted},
+		Begin: []token.Intent{{ID: "i1", Kind: token.IntentPutKey, Op: token.OpFormat, From: "0101", To: "0201"}}})
+	require.NoError(t, err)
+	require.NoError(t, i.Close())
+	_, log = open(t, dir, Options{Subsystems: []string{TPS}})
+	for _, want := range []string{"interrupted operation", cuid.String(), "s-9"} {
+		assert.Contains(t, log.String(), want)
+	}
 }
 
 func TestCertificates(t *testing.T) {
 	now := time.Now()
 	dir := t.TempDir()
-	_, err := Init(context.Background(), dir, InitOptions{Host: "192.0.2.7", Now: now})
+	_, err := Init(context.Background(), dir, InitOptions{Host: "192.0.2.7", Now: now, Cost: cheap})
 	require.NoError(t, err)
 	pool, err := loadPool(filepath.Join(dir, TPS))
 	require.NoError(t, err)
@@ -116,7 +137,10 @@ func TestCertificates(t *testing.T) {
 }
 
 // slowPart serves one handler the way a subsystem is served.
-func slowPart(t *testing.T, grace time.Duration, h http.HandlerFunc) (*Instance, *http.Client, string) {
+func slowPart(t *testing.T, grace time.Duration, h http.HandlerFunc) (
+	*Instance, *http.Client, string,
+) {
+	t.Helper()
 	dir, _ := newInstance(t)
 	i, _ := open(t, dir, Options{Subsystems: []string{TPS}})
 	i.tps.handler, i.tps.grace = h, grace

@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"slices"
 	"time"
 )
 
@@ -152,9 +153,9 @@ func (i *Instance) Serve(ctx context.Context) error {
 		return errors.Join(err, i.closeAll())
 	}
 	failed := make(chan error, 2*len(i.parts))
-	var running []*running
+	var atWork []*running
 	for _, p := range i.parts {
-		running = append(running, p.start(failed)...)
+		atWork = append(atWork, p.start(failed)...)
 	}
 	var err error
 	select {
@@ -164,8 +165,8 @@ func (i *Instance) Serve(ctx context.Context) error {
 		i.log.Error("stopping", "err", err)
 	}
 	// The TPS goes first: its running sessions may still need the TKS.
-	for n := len(running) - 1; n >= 0; n-- {
-		err = errors.Join(err, running[n].stop())
+	for _, r := range slices.Backward(atWork) {
+		err = errors.Join(err, r.stop())
 	}
 	i.log.Info("stopped")
 	return err

@@ -45,7 +45,8 @@ func TestChangeoverDataOpensUnderTheOldKeys(t *testing.T) {
 	emv := des
 	emv.Name = "sce6"
 	m := memory{
-		"des": key(t, keys.DES3, "0123456789ABCDEFFEDCBA9876543210"), "a16-master": key(t, keys.AES, someDEK),
+		"des":        key(t, keys.DES3, "0123456789ABCDEFFEDCBA9876543210"),
+		"a16-master": key(t, keys.AES, someDEK),
 		"a24-master": key(t, keys.AES, aes192), "a32-master": key(t, keys.AES, aes256),
 	}
 	s := newService(t, m, des, emv, aesSet(t, "a16", 16), aesSet(t, "a24", 24), aesSet(t, "a32", 32))

@@ -81,21 +81,34 @@ tks.mine.mk_mappings.#02#01=bare
 func TestConfigurationErrorsAreFoundAtStart(t *testing.T) {
 	m := memory{"des": key(t, keys.DES3, gpKey), "aes": key(t, keys.AES, gpKey)}
 	tests := map[string]struct{ text, want string }{
-		"short key":        {"tks.defKeySet.auth_key=#40#41", "tks.defKeySet.auth_key"},
-		"no hex":           {"tks.defKeySet.kek_key=secret", "tks.defKeySet.kek_key"},
-		"odd length":       {"tks.defKeySet.mac_key=" + strings.Repeat("40", 17), "tks.defKeySet.mac_key"},
-		"lengths differ":   {"tks.aesKeySet.mac_key=" + aes256, "tks.aesKeySet.mac_key"},
-		"one key missing":  {"tks.defKeySet.mac_key=", "tks.defKeySet.mac_key"},
-		"unknown method":   {"tks.defKeySet.prot3.divers=emvx", "tks.defKeySet.prot3.divers"},
-		"nist in scp03":    {"tks.defKeySet.prot3.divers=nist", "tks.defKeySet.prot3.divers"},
-		"method and type":  {"tks.defKeySet.prot3.masterKeyType=AES", "tks.defKeySet.prot3.divers"},
-		"developer type":   {"tks.aesKeySet.prot3.devKeyType=DES3", "tks.aesKeySet.prot3.diversVer1Keys"},
-		"unknown type":     {"tks.defKeySet.prot3.devKeyType=RC4", "tks.defKeySet.prot3.devKeyType"},
-		"threshold":        {"tks.jForte.nistSP800-108KdfOnKeyVersion=1FF", "tks.jForte.nistSP800-108KdfOnKeyVersion"},
-		"slot":             {"tks.jForte.mk_mappings.02#01=des", "tks.jForte.mk_mappings.02#01"},
-		"slot twice":       {"tks.jForte.mk_mappings.#0a#01=des\ntks.jForte.mk_mappings.#0A#01=des", "tks.jForte.mk_mappings.#0a#01"},
-		"no name":          {"tks.jForte.mk_mappings.#02#01=internal:", "tks.jForte.mk_mappings.#02#01"},
-		"missing key":      {"tks.jForte.mk_mappings.#02#01=internal:gone", "tks.jForte.mk_mappings.#02#01"},
+		"short key": {"tks.defKeySet.auth_key=#40#41", "tks.defKeySet.auth_key"},
+		"no hex":    {"tks.defKeySet.kek_key=secret", "tks.defKeySet.kek_key"},
+		"odd length": {
+			"tks.defKeySet.mac_key=" + strings.Repeat("40", 17), "tks.defKeySet.mac_key",
+		},
+		"lengths differ":  {"tks.aesKeySet.mac_key=" + aes256, "tks.aesKeySet.mac_key"},
+		"one key missing": {"tks.defKeySet.mac_key=", "tks.defKeySet.mac_key"},
+		"unknown method":  {"tks.defKeySet.prot3.divers=emvx", "tks.defKeySet.prot3.divers"},
+		"nist in scp03":   {"tks.defKeySet.prot3.divers=nist", "tks.defKeySet.prot3.divers"},
+		"method and type": {"tks.defKeySet.prot3.masterKeyType=AES", "tks.defKeySet.prot3.divers"},
+		"developer type": {
+			"tks.aesKeySet.prot3.devKeyType=DES3", "tks.aesKeySet.prot3.diversVer1Keys",
+		},
+		"unknown type": {"tks.defKeySet.prot3.devKeyType=RC4", "tks.defKeySet.prot3.devKeyType"},
+		"threshold": {
+			"tks.jForte.nistSP800-108KdfOnKeyVersion=1FF", "tks.jForte.nistSP800-108KdfOnKeyVersion",
+		},
+		"slot": {"tks.jForte.mk_mappings.02#01=des", "tks.jForte.mk_mappings.02#01"},
+		"slot twice": {
+			"tks.jForte.mk_mappings.#0a#01=des\ntks.jForte.mk_mappings.#0A#01=des",
+			"tks.jForte.mk_mappings.#0a#01",
+		},
+		"no name": {
+			"tks.jForte.mk_mappings.#02#01=internal:", "tks.jForte.mk_mappings.#02#01",
+		},
+		"missing key": {
+			"tks.jForte.mk_mappings.#02#01=internal:gone", "tks.jForte.mk_mappings.#02#01",
+		},
 		"unknown store":    {"tks.jForte.mk_mappings.#02#01=hsm:des", "tks.jForte.mk_mappings.#02#01"},
 		"aes for des":      {"tks.jForte.mk_mappings.#02#01=aes", "tks.jForte.mk_mappings.#02#01"},
 		"des for aes only": {"tks.aesKeySet.mk_mappings.#02#03=des", "tks.aesKeySet.mk_mappings.#02#03"},

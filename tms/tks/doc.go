@@ -10,11 +10,11 @@
 //
 // A key set holds a developer set, the three keys that a vendor's stock ships with, and master
 // keys by key version number. The master key of version VV is what tks.<keySet>.mk_mappings
-// maps "#VV#II" to, II being the second byte of the key information (01, 02 or 03, the
-// protocol); "#VV#01" stands in for an II that has no mapping of its own. Without a mapping, a
-// key whose own name in the default key store is "#VV#II" counts. The developer set is taken
-// for versions 01 and FF without master key, and for every version mapped to a name that begins
-// with "#01#" or "#FF#".
+// maps "#VV#II" to, II being the second byte of the key information: 01 for SCP01 and, by
+// custom, SCP02, 03 for SCP03. "#VV#01" stands in for an II that has no mapping of its own.
+// Without a mapping, a key whose own name in the default key store is "#VV#II" counts. The
+// developer set is taken for versions 01 and FF without master key, and for every version mapped
+// to a name that begins with "#01#" or "#FF#".
 //
 // # How a card's keys come from a master key
 //

@@ -86,6 +86,9 @@ func (k *keySet) find(info keys.KeyInfo) (source, error) {
 
 // cardKeys gives the three static keys of a card.
 func (k *keySet) cardKeys(c connector.CardID) (kdf.CardKeys, error) {
+	if c.SCP = c.Protocol(); c.SCP == 2 {
+		c.Info.SCP = 1
+	}
 	src, err := k.find(c.Info)
 	if err != nil {
 		return kdf.CardKeys{}, err

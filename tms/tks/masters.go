@@ -22,10 +22,12 @@ func FromKeystore(r keystore.Reader) MasterKeys { return storeKeys{r} }
 
 type storeKeys struct{ reader keystore.Reader }
 
+// MasterKey implements MasterKeys.
 func (s storeKeys) MasterKey(ctx context.Context, name string) (kdf.Secret, error) {
 	return s.reader.Key(ctx, name)
 }
 
+// Names implements MasterKeys: symmetric keys only.
 func (s storeKeys) Names(ctx context.Context) ([]string, error) {
 	infos, err := s.reader.List(ctx)
 	if err != nil {

@@ -243,6 +243,20 @@ func TestMasterKeySelection(t *testing.T) {
 	assert.ErrorContains(t, err, "tks.jForte.mk_mappings.#04#01")
 }
 
+// TestSCP02NamesMasterKeysAsTheWireFormDoes: a mapping means the same in both forms.
+func TestSCP02NamesMasterKeysAsTheWireFormDoes(t *testing.T) {
+	set := distinct(t)
+	set.Mappings = map[Slot]Mapping{{2, 1}: {Name: "one"}, {2, 2}: {Name: "two"}}
+	s := newService(t, memory{"one": key(t, keys.DES3, gpKey), "two": key(t, keys.DES3, someDEK)}, set)
+	id := connector.CardID{SCP: 2, KeySet: set.Name, Info: keys.KeyInfo{KVN: 2, SCP: 2}}
+	inProcess, err := s.cardKeys(id)
+	require.NoError(t, err)
+	id.Info.SCP = 1 // as it travels
+	remote, err := s.cardKeys(id)
+	require.NoError(t, err)
+	assert.True(t, inProcess.ENC.(keys.Key).Equal(remote.ENC.(keys.Key)))
+}
+
 func TestNISTThreshold(t *testing.T) {
 	id := [10]byte(unhex(t, cuidA0))
 	card := connector.CardID{CUID: keys.CUID{9}, KDD: id, Info: keys.KeyInfo{KVN: 2, SCP: 1}}
@@ -298,17 +312,18 @@ func TestRequestsOutOfBoundsGetAStatus(t *testing.T) {
 	set, m := published(t)
 	s := newService(t, m, set)
 	ctx := context.Background()
+	type request = connector.SessionKeyRequest
 	tests := map[string]struct {
-		change func(*connector.SessionKeyRequest)
+		change func(*request)
 		want   error
 	}{
-		"protocol":       {func(r *connector.SessionKeyRequest) { r.SCP = 4 }, connector.ErrParameter},
-		"version":        {func(r *connector.SessionKeyRequest) { r.Info.KVN = 0 }, connector.ErrParameter},
-		"challenge":      {func(r *connector.SessionKeyRequest) { r.CardChallenge = nil }, connector.ErrParameter},
-		"counter":        {func(r *connector.SessionKeyRequest) { r.SCP = 2 }, connector.ErrParameter},
-		"key set":        {func(r *connector.SessionKeyRequest) { r.KeySet = "no" }, connector.ErrConfig},
-		"no master":      {func(r *connector.SessionKeyRequest) { r.Info.KVN = 9 }, connector.ErrConfig},
-		"transport keys": {func(r *connector.SessionKeyRequest) { r.ServerSideKeygen = true }, connector.ErrConfig},
+		"protocol":       {func(r *request) { r.SCP = 4 }, connector.ErrParameter},
+		"version":        {func(r *request) { r.Info.KVN = 0 }, connector.ErrParameter},
+		"challenge":      {func(r *request) { r.CardChallenge = nil }, connector.ErrParameter},
+		"counter":        {func(r *request) { r.SCP = 2 }, connector.ErrParameter},
+		"key set":        {func(r *request) { r.KeySet = "no" }, connector.ErrConfig},
+		"no master":      {func(r *request) { r.Info.KVN = 9 }, connector.ErrConfig},
+		"transport keys": {func(r *request) { r.ServerSideKeygen = true }, connector.ErrConfig},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
