@@ -142,7 +142,8 @@ func derive(m Method, master Secret, p purpose, in Input) (Secret, error) {
 		return deriveCMAC(m, master, p, in)
 	case None:
 		if in.Out != 0 && in.Out != master.Algorithm() {
-			return nil, fmt.Errorf("%v master as %v card key: %w", master.Algorithm(), in.Out, ErrAlgorithm)
+			return nil, fmt.Errorf("%v master as %v card key: %w",
+				master.Algorithm(), in.Out, ErrAlgorithm)
 		}
 		return master, nil
 	}
@@ -173,7 +174,8 @@ func deriveDES(m Method, master Secret, p purpose, in Input) (Secret, error) {
 func deriveNIST(master Secret, p purpose, in Input) (Secret, error) {
 	const keyLen, label, lengthBits = 16, 0x04, 3 * 16 * 8
 	d := in.data()
-	fixed := slices.Concat([]byte{label, 0x00}, d[:], binary.BigEndian.AppendUint16(nil, lengthBits))
+	fixed := slices.Concat([]byte{label, 0x00}, d[:])
+	fixed = binary.BigEndian.AppendUint16(fixed, lengthBits)
 	stream, err := counterMode(master.HMACSHA256, nil, fixed, 3*keyLen)
 	if err != nil {
 		return nil, err
@@ -204,7 +206,7 @@ func deriveCMAC(m Method, master Secret, p purpose, in Input) (Secret, error) {
 	context := d[:]
 	if m == GPKMC {
 		context = slices.Concat([]byte{0, 0}, d[6:10], d[4:6])
-		context = binary.BigEndian.AppendUint16(context, uint16(8*n)) //nolint:gosec // at most 256
+		context = binary.BigEndian.AppendUint16(context, uint16(8*n))
 	}
 	after := slices.Concat([]byte{0, 0, 0, byte(p), 0}, context)
 	stream, err := counterMode(master.CMAC, nil, after, n)

@@ -34,7 +34,7 @@ func newOpenSSL(t testing.TB) openssl {
 
 func (o openssl) run(input []byte, args ...string) []byte {
 	o.t.Helper()
-	cmd := exec.Command(o.path, args...) //nolint:gosec // a fixed program
+	cmd := exec.Command(o.path, args...)
 	cmd.Stdin = bytes.NewReader(input)
 	out, err := cmd.Output()
 	require.NoError(o.t, err, "openssl %s", args[0])
@@ -170,7 +170,9 @@ func TestOpenSSLOracleSessionKeys(t *testing.T) {
 	host, card := [8]byte(material(1, 8)), [8]byte(material(2, 8))
 	for _, n := range []int{16, 24} {
 		enc, mac, dek := material(0x10, n), material(0x50, n), material(0xA0, n)
-		ck := kdf.CardKeys{ENC: key(t, keys.DES3, enc), MAC: key(t, keys.DES3, mac), DEK: key(t, keys.DES3, dek)}
+		ck := kdf.CardKeys{
+			ENC: key(t, keys.DES3, enc), MAC: key(t, keys.DES3, mac), DEK: key(t, keys.DES3, dek),
+		}
 		sk, err := kdf.SessionSCP01(ck, host, card)
 		require.NoError(t, err)
 		data := cat(card[4:], host[:4], card[:4], host[4:])
@@ -192,7 +194,9 @@ func TestOpenSSLOracleSessionKeys(t *testing.T) {
 	}
 	for _, n := range []int{16, 24, 32} {
 		enc, mac, dek := material(0x10, n), material(0x50, n), material(0xA0, n)
-		ck := kdf.CardKeys{ENC: key(t, keys.AES, enc), MAC: key(t, keys.AES, mac), DEK: key(t, keys.AES, dek)}
+		ck := kdf.CardKeys{
+			ENC: key(t, keys.AES, enc), MAC: key(t, keys.AES, mac), DEK: key(t, keys.AES, dek),
+		}
 		sk, err := kdf.SessionSCP03(ck, host, card)
 		require.NoError(t, err)
 		for _, c := range []struct {
@@ -202,7 +206,8 @@ func TestOpenSSLOracleSessionKeys(t *testing.T) {
 		}{{enc, 0x04, sk.SENC}, {mac, 0x06, sk.SMAC}, {mac, 0x07, sk.SRMAC}} {
 			var want []byte
 			for i := byte(1); len(want) < n; i++ {
-				want = cat(want, o.cmac(c.static, cat(make([]byte, 11), []byte{c.constant, 0, byte(8 * n >> 8), byte(8 * n), i}, host[:], card[:])))
+				tail := []byte{c.constant, 0, byte(8 * n >> 8), byte(8 * n), i}
+				want = cat(want, o.cmac(c.static, cat(make([]byte, 11), tail, host[:], card[:])))
 			}
 			assert.Equal(t, want[:n], c.got.Bytes(), "%02X with %d bytes", c.constant, n)
 		}

@@ -116,7 +116,7 @@ func SessionSCP03(ck CardKeys, host, card [8]byte) (keys.SessionKeys, error) {
 func dataDerivation(s Secret, constant byte, lengthBits int, context []byte) ([]byte, error) {
 	before := make([]byte, 15)
 	before[11] = constant
-	binary.BigEndian.PutUint16(before[13:], uint16(lengthBits)) //nolint:gosec // at most 256
+	binary.BigEndian.PutUint16(before[13:], uint16(lengthBits))
 	return counterMode(s.CMAC, before, context, lengthBits/8)
 }
 

@@ -4,7 +4,7 @@ import (
 	"bytes"
 	"crypto/aes"
 	"crypto/cipher"
-	"crypto/des" //nolint:gosec // GlobalPlatform's SCP01 and SCP02 are DES protocols.
+	"crypto/des"
 	"crypto/hmac"
 	"crypto/sha256"
 	"crypto/subtle"
@@ -81,10 +81,10 @@ func New(alg Algorithm, b []byte) (Key, error) {
 	switch {
 	case alg == DES3 && (len(b) == 16 || len(b) == 24):
 		full := append(bytes.Clone(b), b[:8]...)[:24]
-		m.block, err = des.NewTripleDESCipher(full) //nolint:gosec // the protocol's cipher
+		m.block, err = des.NewTripleDESCipher(full)
 		clear(full)
 		if err == nil {
-			m.first, err = des.NewCipher(b[:8]) //nolint:gosec // SCP02 §B.1.2.2
+			m.first, err = des.NewCipher(b[:8])
 		}
 	case alg == AES && (len(b) == 16 || len(b) == 24 || len(b) == 32):
 		m.block, err = aes.NewCipher(b)

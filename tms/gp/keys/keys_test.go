@@ -65,7 +65,7 @@ func TestNothingPrintsAKey(t *testing.T) {
 		var out []string
 		for _, verb := range verbs {
 			for _, flag := range flags {
-				out = append(out, fmt.Sprintf("%"+flag+string(verb), v)) //nolint:govet // any verb
+				out = append(out, fmt.Sprintf("%"+flag+string(verb), v))
 			}
 		}
 		out = append(out, fmt.Sprint(v), fmt.Sprintln(v))

@@ -3,7 +3,7 @@ package keys
 import (
 	"crypto/aes"
 	"crypto/cipher"
-	"crypto/des" //nolint:gosec // GlobalPlatform's SCP01 and SCP02 are DES protocols.
+	"crypto/des"
 	"crypto/subtle"
 	"fmt"
 )

@@ -20,9 +20,8 @@ func fuzzed(v, l byte) (scp.Variant, scp.Level) {
 // FuzzCardUnwrap sends hostile bytes to an open card. Without the keys nothing but the genuine
 // command gets through a MAC, and after the first failure nothing does.
 func FuzzCardUnwrap(f *testing.F) {
-	for v, all := 0, explicitVariants(); v < len(all); v++ {
-		for l := range levelsOf(all[v]) {
-			variant, level := fuzzed(byte(v), byte(l))
+	for v, variant := range explicitVariants() {
+		for l, level := range levelsOf(variant) {
 			h, _ := pair(f, variant, level, scp.HostOptions{})
 			w, err := h.Wrap(getStatus)
 			if err != nil {
@@ -75,12 +74,12 @@ func FuzzCardUnwrap(f *testing.F) {
 
 // FuzzHostUnwrap sends hostile responses to an open host.
 func FuzzHostUnwrap(f *testing.F) {
-	for v, all := 0, explicitVariants(); v < len(all); v++ {
-		for l, level := range levelsOf(all[v]) {
+	for v, variant := range explicitVariants() {
+		for l, level := range levelsOf(variant) {
 			if !level.Has(scp.RMAC) || v%5 != 0 {
 				continue
 			}
-			h, c := pair(f, all[v], level, scp.HostOptions{})
+			h, c := pair(f, variant, level, scp.HostOptions{})
 			w, err := h.Wrap(getStatus)
 			if err != nil {
 				f.Fatal(err)

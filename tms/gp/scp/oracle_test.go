@@ -67,7 +67,8 @@ func handshakeFor(v scp.Variant, n int) handshakeData {
 }
 
 // ends opens both ends of a session with keys from package kdf and checks them against the oracle.
-func ends(t *testing.T, v scp.Variant, level scp.Level, hs handshakeData, o *channel) (*scp.Host, *scp.Card) {
+func ends(t *testing.T, v scp.Variant, level scp.Level, hs handshakeData, o *channel,
+) (*scp.Host, *scp.Card) {
 	t.Helper()
 	alg := keys.DES3
 	if v.SCP == 3 {
@@ -205,7 +206,11 @@ func TestOpenSSLOracle(t *testing.T) {
 				hs := handshakeFor(v, n)
 				oc := o.open(v.SCP, v.I, byte(level), hs.enc, hs.mac, hs.host, hs.card, hs.seq)
 				h, c := ends(t, v, level, hs, oc)
-				for i, x := range conversation() {
+				talk := conversation()
+				if !v.ThreeKeys() {
+					talk = talk[:3] // other keys, the same messages
+				}
+				for i, x := range talk {
 					if len(x.data) > v.MaxData(level) || len(x.answer) > c.MaxResponse() {
 						continue
 					}

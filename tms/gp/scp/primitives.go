@@ -34,7 +34,7 @@ func macHeader(v Variant, cmd apdu.Command, lc int) []byte {
 		cla |= 0x04
 		lc += macLen
 	}
-	return []byte{cla, cmd.INS, cmd.P1, cmd.P2, byte(lc)} //nolint:gosec // bounded by the callers
+	return []byte{cla, cmd.INS, cmd.P1, cmd.P2, byte(lc)}
 }
 
 // stripped gives the command as SCP02's R-MAC covers it: plain header, Lc always there, plain

@@ -14,7 +14,8 @@ import (
 var answer = apdu.Response{Data: []byte("response data of 25 bytes"), SW: apdu.SW9000}
 
 // answered opens a session, sends a command and gives the protected response to it.
-func answered(t *testing.T, v scp.Variant, level scp.Level, resp apdu.Response) (*scp.Host, *scp.Card, apdu.Response) {
+func answered(t *testing.T, v scp.Variant, level scp.Level, resp apdu.Response,
+) (*scp.Host, *scp.Card, apdu.Response) {
 	t.Helper()
 	h, c := pair(t, v, level, scp.HostOptions{})
 	w, err := h.Wrap(getStatus)
@@ -32,9 +33,9 @@ func TestWrongResponsesEndTheHostsSession(t *testing.T) {
 		v     scp.Variant
 		level scp.Level
 	}{
-		{scp.Variant{SCP: 2, I: 0x35}, scp.RMAC}, {scp.Variant{SCP: 2, I: 0x35}, scp.RMAC | scp.CMAC},
-		{scp.Variant{SCP: 3, I: 0x60}, scp.RMAC | scp.CMAC},
-		{scp.Variant{SCP: 3, I: 0x60}, scp.RENC | scp.RMAC | scp.CMAC | scp.CDEC},
+		{v2(0x35), scp.RMAC}, {v2(0x35), scp.RMAC | scp.CMAC},
+		{v3(0x60), scp.RMAC | scp.CMAC},
+		{v3(0x60), scp.RENC | scp.RMAC | scp.CMAC | scp.CDEC},
 	} {
 		for name, spoil := range map[string]func(*apdu.Response){
 			"first byte":      func(r *apdu.Response) { r.Data[0] ^= 1 },
@@ -58,14 +59,14 @@ func TestWrongResponsesEndTheHostsSession(t *testing.T) {
 func TestErrorResponses(t *testing.T) {
 	failed := apdu.Response{Data: []byte{1, 2, 3}, SW: apdu.SW6A88}
 
-	h, c, r := answered(t, scp.Variant{SCP: 3, I: 0x70}, scp.RMAC|scp.CMAC, failed)
+	h, c, r := answered(t, v3(0x70), scp.RMAC|scp.CMAC, failed)
 	assert.Empty(t, r.Data, "SCP03 sends an error status word alone")
 	got, err := h.Unwrap(r)
 	require.NoError(t, err)
 	require.ErrorIs(t, got.Err(), apdu.SW6A88)
 	exchange(t, h, c, getStatus, answer)
 
-	v := scp.Variant{SCP: 2, I: 0x35}
+	v := v2(0x35)
 	h, c, r = answered(t, v, scp.RMAC|scp.CMAC, failed)
 	assert.Len(t, r.Data, 8, "SCP02 sends an R-MAC and no data")
 	got, err = h.Unwrap(r)
@@ -93,7 +94,7 @@ func TestErrorResponses(t *testing.T) {
 // TestWrongPaddingUnderARightMAC makes what only a holder of the keys can: SCP03 data that
 // decrypts to no padding.
 func TestWrongPaddingUnderARightMAC(t *testing.T) {
-	v := scp.Variant{SCP: 3, I: 0x60}
+	v := v3(0x60)
 	full := scp.RENC | scp.RMAC | scp.CMAC | scp.CDEC
 	sk := sessionKeys(t, v)
 	for _, n := range []int{1, 15, 16, 32} {
@@ -134,7 +135,7 @@ func forge(t *testing.T, sk keys.SessionKeys, level scp.Level, cmd apdu.Command)
 }
 
 func TestWrongResponsePaddingUnderARightMAC(t *testing.T) {
-	v := scp.Variant{SCP: 3, I: 0x60}
+	v := v3(0x60)
 	full := scp.RENC | scp.RMAC | scp.CMAC | scp.CDEC
 	sk := sessionKeys(t, v)
 	for _, n := range []int{5, 16} {
@@ -190,13 +191,15 @@ func TestBrokenBlocksUnderARightMAC(t *testing.T) {
 		blocks, plain []byte // as encrypted, and what the MAC covers
 		good          bool
 	}{
-		"scp02 padded":           {2, []byte{1, 2, 3, 4, 5, 6, 7, 0x80}, []byte{1, 2, 3, 4, 5, 6, 7}, true},
-		"scp02 no padding":       {2, []byte{1, 2, 3, 4, 5, 6, 7, 8}, []byte{1, 2, 3, 4, 5, 6, 7, 8}, false},
-		"scp02 zeros":            {2, make([]byte, 8), make([]byte, 8), false},
-		"scp02 two pad blocks":   {2, join([]byte{0x80}, make([]byte, 15)), nil, false},
-		"scp01 full block":       {1, []byte{7, 1, 2, 3, 4, 5, 6, 7}, []byte{1, 2, 3, 4, 5, 6, 7}, true},
-		"scp01 padded":           {1, []byte{2, 1, 2, 0x80, 0, 0, 0, 0}, []byte{1, 2}, true},
-		"scp01 needless block":   {1, join([]byte{7, 1, 2, 3, 4, 5, 6, 7, 0x80}, make([]byte, 7)), []byte{1, 2, 3, 4, 5, 6, 7}, false},
+		"scp02 padded":         {2, []byte{1, 2, 3, 4, 5, 6, 7, 0x80}, []byte{1, 2, 3, 4, 5, 6, 7}, true},
+		"scp02 no padding":     {2, []byte{1, 2, 3, 4, 5, 6, 7, 8}, []byte{1, 2, 3, 4, 5, 6, 7, 8}, false},
+		"scp02 zeros":          {2, make([]byte, 8), make([]byte, 8), false},
+		"scp02 two pad blocks": {2, join([]byte{0x80}, make([]byte, 15)), nil, false},
+		"scp01 full block":     {1, []byte{7, 1, 2, 3, 4, 5, 6, 7}, []byte{1, 2, 3, 4, 5, 6, 7}, true},
+		"scp01 padded":         {1, []byte{2, 1, 2, 0x80, 0, 0, 0, 0}, []byte{1, 2}, true},
+		"scp01 needless block": {
+			1, join([]byte{7, 1, 2, 3, 4, 5, 6, 7, 0x80}, make([]byte, 7)), []byte{1, 2, 3, 4, 5, 6, 7}, false,
+		},
 		"scp01 length too long":  {1, []byte{8, 1, 2, 3, 4, 5, 6, 7}, []byte{8, 1, 2, 3, 4, 5, 6, 7}, false},
 		"scp01 length disagrees": {1, []byte{1, 1, 2, 0x80, 0, 0, 0, 0}, []byte{1}, false},
 		"scp01 no 80":            {1, []byte{2, 1, 2, 0, 0, 0, 0, 0}, []byte{1, 2}, false},
@@ -244,35 +247,39 @@ func TestRMACSessionRefused(t *testing.T) {
 	begin := func(p1 byte, data ...byte) apdu.Command {
 		return apdu.Command{CLA: 0x80, INS: 0x7A, P1: p1, P2: 1, Data: data}
 	}
-	end := apdu.Command{CLA: 0x80, INS: 0x78, P2: 3}
+	ending := func(p1, p2 byte, data ...byte) apdu.Command {
+		return apdu.Command{CLA: 0x80, INS: 0x78, P1: p1, P2: p2, Data: data}
+	}
+	end := ending(0, 3)
+	long := append([]byte{25}, make([]byte, 25)...)
 	for name, c := range map[string]struct {
 		v     scp.Variant
 		level scp.Level
 		cmd   apdu.Command
 		want  apdu.SW
 	}{
-		"scp01 begin":         {scp.Variant{SCP: 1, I: 5}, 1, begin(0x10, 0), apdu.SW6D00},
-		"scp01 end":           {scp.Variant{SCP: 1, I: 5}, 1, end, apdu.SW6D00},
-		"scp02 without r-mac": {scp.Variant{SCP: 2, I: 0x15}, 1, begin(0x10, 0), apdu.SW6D00},
-		"scp03 without r-mac": {scp.Variant{SCP: 3, I: 0}, 1, begin(0x10, 0), apdu.SW6D00},
-		"scp02 with r-enc":    {scp.Variant{SCP: 2, I: 0x35}, 1, begin(0x30, 0), apdu.SW6985},
-		"scp02 twice":         {scp.Variant{SCP: 2, I: 0x35}, 0x11, begin(0x10, 0), apdu.SW6985},
-		"scp02 end unbegun":   {scp.Variant{SCP: 2, I: 0x35}, 1, end, apdu.SW6985},
-		"scp03 end unbegun":   {scp.Variant{SCP: 3, I: 0x70}, 1, end, apdu.SW6985},
-		"scp03 no c-mac":      {scp.Variant{SCP: 3, I: 0x70}, 0, begin(0x10, 0), apdu.SW6985},
-		"scp03 no c-dec":      {scp.Variant{SCP: 3, I: 0x70}, 1, begin(0x30, 0), apdu.SW6985},
-		"scp03 r-mac there":   {scp.Variant{SCP: 3, I: 0x70}, 0x11, begin(0x10, 0), apdu.SW6985},
-		"scp03 r-enc there":   {scp.Variant{SCP: 3, I: 0x70}, 0x33, begin(0x30, 0), apdu.SW6985},
-		"scp03 no r-enc":      {scp.Variant{SCP: 3, I: 0x30}, 3, begin(0x30, 0), apdu.SW6985},
-		"scp03 level 00":      {scp.Variant{SCP: 3, I: 0x70}, 1, begin(0x00, 0), apdu.SW6985},
-		"p1 of c-mac":         {scp.Variant{SCP: 3, I: 0x70}, 1, begin(0x11, 0), apdu.SW6A86},
-		"p1 r-enc alone":      {scp.Variant{SCP: 3, I: 0x70}, 3, begin(0x20, 0), apdu.SW6A86},
-		"no length byte":      {scp.Variant{SCP: 3, I: 0x70}, 1, begin(0x10), apdu.SW6A80},
-		"length too great":    {scp.Variant{SCP: 3, I: 0x70}, 1, begin(0x10, 2, 0), apdu.SW6A80},
-		"length over 24":      {scp.Variant{SCP: 3, I: 0x70}, 1, begin(0x10, append([]byte{25}, make([]byte, 25)...)...), apdu.SW6A80},
-		"end p1":              {scp.Variant{SCP: 3, I: 0x70}, 1, apdu.Command{CLA: 0x80, INS: 0x78, P1: 1, P2: 3}, apdu.SW6A86},
-		"end p2 of scp02":     {scp.Variant{SCP: 3, I: 0x70}, 1, apdu.Command{CLA: 0x80, INS: 0x78, P2: 1}, apdu.SW6A86},
-		"end with data":       {scp.Variant{SCP: 3, I: 0x70}, 1, apdu.Command{CLA: 0x80, INS: 0x78, P2: 3, Data: []byte{1}}, apdu.SW6A80},
+		"scp01 begin":         {v1(5), 1, begin(0x10, 0), apdu.SW6D00},
+		"scp01 end":           {v1(5), 1, end, apdu.SW6D00},
+		"scp02 without r-mac": {v2(0x15), 1, begin(0x10, 0), apdu.SW6D00},
+		"scp03 without r-mac": {v3(0), 1, begin(0x10, 0), apdu.SW6D00},
+		"scp02 with r-enc":    {v2(0x35), 1, begin(0x30, 0), apdu.SW6985},
+		"scp02 twice":         {v2(0x35), 0x11, begin(0x10, 0), apdu.SW6985},
+		"scp02 end unbegun":   {v2(0x35), 1, end, apdu.SW6985},
+		"scp03 end unbegun":   {v3(0x70), 1, end, apdu.SW6985},
+		"scp03 no c-mac":      {v3(0x70), 0, begin(0x10, 0), apdu.SW6985},
+		"scp03 no c-dec":      {v3(0x70), 1, begin(0x30, 0), apdu.SW6985},
+		"scp03 r-mac there":   {v3(0x70), 0x11, begin(0x10, 0), apdu.SW6985},
+		"scp03 r-enc there":   {v3(0x70), 0x33, begin(0x30, 0), apdu.SW6985},
+		"scp03 no r-enc":      {v3(0x30), 3, begin(0x30, 0), apdu.SW6985},
+		"scp03 level 00":      {v3(0x70), 1, begin(0x00, 0), apdu.SW6985},
+		"p1 of c-mac":         {v3(0x70), 1, begin(0x11, 0), apdu.SW6A86},
+		"p1 r-enc alone":      {v3(0x70), 3, begin(0x20, 0), apdu.SW6A86},
+		"no length byte":      {v3(0x70), 1, begin(0x10), apdu.SW6A80},
+		"length too great":    {v3(0x70), 1, begin(0x10, 2, 0), apdu.SW6A80},
+		"length over 24":      {v3(0x70), 1, begin(0x10, long...), apdu.SW6A80},
+		"end p1":              {v3(0x70), 1, ending(1, 3), apdu.SW6A86},
+		"end p2 of scp02":     {v3(0x70), 1, ending(0, 1), apdu.SW6A86},
+		"end with data":       {v3(0x70), 1, ending(0, 3, 1), apdu.SW6A80},
 	} {
 		h, card := pair(t, c.v, c.level, scp.HostOptions{})
 		w, err := h.Wrap(c.cmd) // past the host's own checks
@@ -299,11 +306,11 @@ func TestHostRefusesRMACSessionsThatCannotBe(t *testing.T) {
 		level    scp.Level
 		response scp.Level
 	}{
-		{scp.Variant{SCP: 1, I: 5}, 1, scp.RMAC}, {scp.Variant{SCP: 2, I: 0x15}, 1, scp.RMAC},
-		{scp.Variant{SCP: 2, I: 0x35}, 1, scp.RMAC | scp.RENC}, {scp.Variant{SCP: 2, I: 0x35}, 0x11, scp.RMAC},
-		{scp.Variant{SCP: 3, I: 0x70}, 1, 0}, {scp.Variant{SCP: 3, I: 0x70}, 0, scp.RMAC},
-		{scp.Variant{SCP: 3, I: 0x70}, 1, scp.RMAC | scp.RENC}, {scp.Variant{SCP: 3, I: 0x70}, 0x11, scp.RMAC},
-		{scp.Variant{SCP: 3, I: 0x30}, 3, scp.RMAC | scp.RENC}, {scp.Variant{SCP: 3, I: 0x70}, 0x33, scp.RMAC | scp.RENC},
+		{v1(5), 1, scp.RMAC}, {v2(0x15), 1, scp.RMAC},
+		{v2(0x35), 1, scp.RMAC | scp.RENC}, {v2(0x35), 0x11, scp.RMAC},
+		{v3(0x70), 1, 0}, {v3(0x70), 0, scp.RMAC},
+		{v3(0x70), 1, scp.RMAC | scp.RENC}, {v3(0x70), 0x11, scp.RMAC},
+		{v3(0x30), 3, scp.RMAC | scp.RENC}, {v3(0x70), 0x33, scp.RMAC | scp.RENC},
 	} {
 		h, _ := pair(t, c.v, c.level, scp.HostOptions{})
 		_, err := h.BeginRMAC(c.response, nil)
@@ -312,13 +319,13 @@ func TestHostRefusesRMACSessionsThatCannotBe(t *testing.T) {
 		require.ErrorIs(t, err, scp.ErrLevel)
 		assert.False(t, h.Ended())
 	}
-	h, _ := pair(t, scp.Variant{SCP: 2, I: 0x35}, 1, scp.HostOptions{})
+	h, _ := pair(t, v2(0x35), 1, scp.HostOptions{})
 	_, err := h.BeginRMAC(scp.RMAC, make([]byte, scp.MaxRMACData+1))
 	require.ErrorIs(t, err, scp.ErrTooLong)
 }
 
 func TestEndRMACWithAWrongRMACEndsTheSession(t *testing.T) {
-	v := scp.Variant{SCP: 2, I: 0x35}
+	v := v2(0x35)
 	for _, data := range [][]byte{nil, make([]byte, 8)} {
 		h, c := pair(t, v, scp.CMAC, scp.HostOptions{})
 		begun(t, h, c, 0)
@@ -361,7 +368,7 @@ func begun(t *testing.T, h *scp.Host, c *scp.Card, response scp.Level) {
 }
 
 func TestRMACKeyOfTheNextCounter(t *testing.T) {
-	v := scp.Variant{SCP: 2, I: 0x35}
+	v := v2(0x35)
 	h, c := pair(t, v, scp.CMAC, scp.HostOptions{})
 	other, err := keys.New(keys.DES3, []byte("other r-mac key!"))
 	require.NoError(t, err)
@@ -384,7 +391,7 @@ func TestRMACKeyOfTheNextCounter(t *testing.T) {
 	_, err = h.Unwrap(r)
 	require.ErrorIs(t, err, scp.ErrMAC, "one end with another key")
 
-	h, c = pair(t, scp.Variant{SCP: 3, I: 0x70}, scp.CMAC, scp.HostOptions{})
+	h, c = pair(t, v3(0x70), scp.CMAC, scp.HostOptions{})
 	require.ErrorIs(t, h.SetRMACKey(other), scp.ErrKeys)
 	require.ErrorIs(t, c.SetRMACKey(other), scp.ErrKeys)
 }

@@ -75,6 +75,10 @@ var (
 	success   = apdu.Response{SW: apdu.SW9000}
 )
 
+func v1(i byte) scp.Variant { return scp.Variant{SCP: 1, I: i} }
+func v2(i byte) scp.Variant { return scp.Variant{SCP: 2, I: i} }
+func v3(i byte) scp.Variant { return scp.Variant{SCP: 3, I: i} }
+
 // oneOf gives a variant of each protocol that can do most.
 func oneOf() []scp.Variant {
 	return []scp.Variant{{SCP: 1, I: 0x15}, {SCP: 2, I: 0x75}, {SCP: 2, I: 0x26}, {SCP: 3, I: 0x70}}
@@ -156,18 +160,21 @@ func TestKeysMustSuitTheProtocol(t *testing.T) {
 		v  scp.Variant
 		sk keys.SessionKeys
 	}{
-		"aes for scp01":        {scp.Variant{SCP: 1, I: 5}, aes},
-		"des for scp03":        {scp.Variant{SCP: 3}, des},
-		"no keys":              {scp.Variant{SCP: 2, I: 0x15}, keys.SessionKeys{}},
-		"no r-mac key":         {scp.Variant{SCP: 3, I: 0x20}, keys.SessionKeys{SENC: aes.SENC, SMAC: aes.SMAC}},
-		"r-mac key of another": {scp.Variant{SCP: 2, I: 0x35}, keys.SessionKeys{SENC: des.SENC, SMAC: des.SMAC, SRMAC: aes.SRMAC}},
+		"aes for scp01": {v1(5), aes},
+		"des for scp03": {scp.Variant{SCP: 3}, des},
+		"no keys":       {v2(0x15), keys.SessionKeys{}},
+		"no r-mac key":  {v3(0x20), keys.SessionKeys{SENC: aes.SENC, SMAC: aes.SMAC}},
+		"r-mac key of another": {
+			v2(0x35), keys.SessionKeys{SENC: des.SENC, SMAC: des.SMAC, SRMAC: aes.SRMAC},
+		},
 	} {
 		_, err := scp.NewHost(c.v, 0, c.sk, scp.HostOptions{})
 		require.ErrorIs(t, err, scp.ErrKeys, name)
 		_, err = scp.NewCard(c.v, c.sk)
 		require.ErrorIs(t, err, scp.ErrKeys, name)
 	}
-	_, err := scp.NewHost(scp.Variant{SCP: 3}, 0, keys.SessionKeys{SENC: aes.SENC, SMAC: aes.SMAC}, scp.HostOptions{})
+	two := keys.SessionKeys{SENC: aes.SENC, SMAC: aes.SMAC}
+	_, err := scp.NewHost(v3(0), 0, two, scp.HostOptions{})
 	require.NoError(t, err, "no R-MAC key is needed where there is no R-MAC")
 }
 

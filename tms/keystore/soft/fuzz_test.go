@@ -2,7 +2,6 @@ package soft
 
 import (
 	"bytes"
-	"context"
 	"errors"
 	"os"
 	"path/filepath"
@@ -21,7 +20,7 @@ func sample(t testing.TB) (file []byte, plain []byte) {
 	path := filepath.Join(t.TempDir(), "k")
 	s, err := Create(path, []byte("p"), WithCost(Cost{Time: 1, Memory: 8 << 10, Threads: 1}))
 	require.NoError(t, err)
-	ctx := context.Background()
+	ctx := t.Context()
 	_, err = s.Generate(ctx, "des", keystore.DES2)
 	require.NoError(t, err)
 	_, err = s.GenerateSigner(ctx, "ca", keystore.P256)

@@ -18,9 +18,14 @@ type key struct {
 
 var _ keystore.Key = key{}
 
-func (k key) Name() string              { return k.name }
+// Name is the key's name in its file.
+func (k key) Name() string { return k.name }
+
+// Algorithm is the key's cipher.
 func (k key) Algorithm() keys.Algorithm { return k.k.Algorithm() }
-func (k key) Len() int                  { return k.k.Len() }
+
+// Len is the key's length in bytes.
+func (k key) Len() int { return k.k.Len() }
 
 func (k key) describe() string { return fmt.Sprintf("%q %v", k.name, k.k) }
 
@@ -43,46 +48,56 @@ func (k key) named(err error) error {
 	return nil
 }
 
+// EncryptECB encrypts whole blocks one by one.
 func (k key) EncryptECB(src []byte) ([]byte, error) {
 	b, err := k.k.EncryptECB(src)
 	return b, k.named(err)
 }
 
+// DecryptECB decrypts whole blocks one by one.
 func (k key) DecryptECB(src []byte) ([]byte, error) {
 	b, err := k.k.DecryptECB(src)
 	return b, k.named(err)
 }
 
+// EncryptCBC encrypts whole blocks chained from iv.
 func (k key) EncryptCBC(iv, src []byte) ([]byte, error) {
 	b, err := k.k.EncryptCBC(iv, src)
 	return b, k.named(err)
 }
 
+// DecryptCBC decrypts whole blocks chained from iv.
 func (k key) DecryptCBC(iv, src []byte) ([]byte, error) {
 	b, err := k.k.DecryptCBC(iv, src)
 	return b, k.named(err)
 }
 
+// CMAC gives the AES-CMAC of msg.
 func (k key) CMAC(msg []byte) ([]byte, error) {
 	b, err := k.k.CMAC(msg)
 	return b, k.named(err)
 }
 
+// HMACSHA256 gives the HMAC of msg.
 func (k key) HMACSHA256(msg []byte) ([]byte, error) {
 	b, err := k.k.HMACSHA256(msg)
 	return b, k.named(err)
 }
 
+// WrapUnder encrypts this key's bytes under w.
 func (k key) WrapUnder(w keystore.Wrapper, m keystore.Mode) ([]byte, error) {
 	b, err := keystore.Wrap(k.k, w, m)
 	return b, k.named(err)
 }
 
-func (k key) Unwrap(m keystore.Mode, alg keys.Algorithm, length int, wrapped []byte) (keys.Key, error) {
+// Unwrap decrypts a key that was wrapped under this one.
+func (k key) Unwrap(m keystore.Mode, alg keys.Algorithm, length int, wrapped []byte,
+) (keys.Key, error) {
 	out, err := keystore.UnwrapBytes(k.k, k.k.Algorithm(), m, alg, length, wrapped)
 	return out, k.named(err)
 }
 
+// DeriveECB makes a key of data encrypted under this one.
 func (k key) DeriveECB(alg keys.Algorithm, data []byte) (keys.Key, error) {
 	b, err := k.k.EncryptECB(data)
 	if err != nil {

@@ -16,12 +16,12 @@ const checkModes = true
 // lock waits for the lock of a keystore file and gives the function that lets it go. The kernel
 // lets it go when the process ends, however it ends.
 func lock(path string) (func(), error) {
-	f, err := os.OpenFile(path+".lock", os.O_RDWR|os.O_CREATE, 0o600) //nolint:gosec // beside the file
+	f, err := os.OpenFile(path+".lock", os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
 		return nil, fmt.Errorf("locking: %w", err)
 	}
 	for {
-		err = unix.Flock(int(f.Fd()), unix.LOCK_EX) //nolint:gosec // a descriptor fits
+		err = unix.Flock(int(f.Fd()), unix.LOCK_EX)
 		if !errors.Is(err, unix.EINTR) {
 			break
 		}
@@ -34,7 +34,7 @@ func lock(path string) (func(), error) {
 
 // syncDir makes a rename durable.
 func syncDir(dir string) error {
-	d, err := os.Open(dir) //nolint:gosec // the operator's directory
+	d, err := os.Open(dir)
 	if err != nil {
 		return err
 	}

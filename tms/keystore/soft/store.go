@@ -199,7 +199,8 @@ func (s *Store) List(ctx context.Context) ([]keystore.Info, error) {
 }
 
 // Generate makes a symmetric key and writes it.
-func (s *Store) Generate(ctx context.Context, name string, spec keystore.Spec) (keystore.Key, error) {
+func (s *Store) Generate(ctx context.Context, name string, spec keystore.Spec,
+) (keystore.Key, error) {
 	k, err := generateKey(s.random, spec)
 	if err != nil {
 		return nil, fmt.Errorf("keystore: generating %.140q: %w", name, err)

@@ -50,7 +50,7 @@ func symmetric(t testing.TB, alg keys.Algorithm, b string) keys.Key {
 }
 
 func TestKeysOutliveTheProcess(t *testing.T) {
-	ctx := context.Background()
+	ctx := t.Context()
 	s, path := create(t)
 	specs := []keystore.Spec{
 		keystore.DES2, keystore.DES3, keystore.AES128, keystore.AES192, keystore.AES256,
@@ -102,7 +102,7 @@ func TestKeysOutliveTheProcess(t *testing.T) {
 }
 
 func TestSignersSignAndRSADecrypts(t *testing.T) {
-	ctx := context.Background()
+	ctx := t.Context()
 	s, _ := create(t)
 	digest := sha256.Sum256([]byte("message"))
 	for _, spec := range []keystore.Spec{keystore.P256, keystore.P384, keystore.RSA2048} {
@@ -145,7 +145,7 @@ func TestSignersSignAndRSADecrypts(t *testing.T) {
 // TestMastersDeriveWithoutShowingBytes runs a TKS's work through the keystore and compares it with
 // the same work on a bare key.
 func TestMastersDeriveWithoutShowingBytes(t *testing.T) {
-	ctx := context.Background()
+	ctx := t.Context()
 	s, _ := create(t)
 	kdd := keys.KDD{0xA0, 1, 2, 3, 4, 5, 6, 7, 8, 9}
 	for _, c := range []struct {
@@ -181,7 +181,7 @@ func TestMastersDeriveWithoutShowingBytes(t *testing.T) {
 }
 
 func TestWrappingBetweenKeys(t *testing.T) {
-	ctx := context.Background()
+	ctx := t.Context()
 	s, _ := create(t)
 	shared, err := s.Generate(ctx, "sharedSecret", keystore.AES256)
 	require.NoError(t, err)
@@ -241,7 +241,7 @@ func TestWrappingBetweenKeys(t *testing.T) {
 }
 
 func TestStoreRefuses(t *testing.T) {
-	ctx := context.Background()
+	ctx := t.Context()
 	s, path := create(t)
 	_, err := s.Generate(ctx, "a", keystore.AES128)
 	require.NoError(t, err)
@@ -251,27 +251,39 @@ func TestStoreRefuses(t *testing.T) {
 	require.NoError(t, err)
 	done, cancel := context.WithCancel(ctx)
 	cancel()
+	key := func(name string) func() error {
+		return func() error { _, err := s.Key(ctx, name); return err }
+	}
+	signer := func(name string) func() error {
+		return func() error { _, err := s.Signer(ctx, name); return err }
+	}
+	generate := func(name string, spec keystore.Spec) func() error {
+		return func() error { _, err := s.Generate(ctx, name, spec); return err }
+	}
 	for name, c := range map[string]struct {
 		f    func() error
 		want error
 	}{
-		"key not found":    {func() error { _, err := s.Key(ctx, "z"); return err }, keystore.ErrNotFound},
-		"signer not found": {func() error { _, err := s.Signer(ctx, "z"); return err }, keystore.ErrNotFound},
-		"signer as key":    {func() error { _, err := s.Key(ctx, "b"); return err }, keystore.ErrKind},
-		"key as signer":    {func() error { _, err := s.Signer(ctx, "a"); return err }, keystore.ErrKind},
-		"name taken":       {func() error { _, err := s.Generate(ctx, "a", keystore.DES2); return err }, keystore.ErrExists},
+		"key not found":    {key("z"), keystore.ErrNotFound},
+		"signer not found": {signer("z"), keystore.ErrNotFound},
+		"signer as key":    {key("b"), keystore.ErrKind},
+		"key as signer":    {signer("a"), keystore.ErrKind},
+		"name taken":       {generate("a", keystore.DES2), keystore.ErrExists},
 		"taken by import": {func() error {
 			_, err := s.Import(ctx, "b", symmetric(t, keys.AES, "0123456789abcdef"))
 			return err
 		}, keystore.ErrExists},
 		"no key":          {func() error { _, err := s.Import(ctx, "n", keys.Key{}); return err }, keystore.ErrSpec},
-		"unknown spec":    {func() error { _, err := s.Generate(ctx, "n", "aes512"); return err }, keystore.ErrSpec},
-		"asymmetric spec": {func() error { _, err := s.Generate(ctx, "n", keystore.P256); return err }, keystore.ErrSpec},
-		"symmetric spec":  {func() error { _, err := s.GenerateSigner(ctx, "n", keystore.DES2); return err }, keystore.ErrSpec},
-		"delete missing":  {func() error { return s.Delete(ctx, "z") }, keystore.ErrNotFound},
-		"context key":     {func() error { _, err := s.Key(done, "a"); return err }, context.Canceled},
-		"context list":    {func() error { _, err := s.List(done); return err }, context.Canceled},
-		"context change":  {func() error { return s.Delete(done, "a") }, context.Canceled},
+		"unknown spec":    {generate("n", "aes512"), keystore.ErrSpec},
+		"asymmetric spec": {generate("n", keystore.P256), keystore.ErrSpec},
+		"symmetric spec": {func() error {
+			_, err := s.GenerateSigner(ctx, "n", keystore.DES2)
+			return err
+		}, keystore.ErrSpec},
+		"delete missing": {func() error { return s.Delete(ctx, "z") }, keystore.ErrNotFound},
+		"context key":    {func() error { _, err := s.Key(done, "a"); return err }, context.Canceled},
+		"context list":   {func() error { _, err := s.List(done); return err }, context.Canceled},
+		"context change": {func() error { return s.Delete(done, "a") }, context.Canceled},
 	} {
 		require.ErrorIs(t, c.f(), c.want, name)
 	}
@@ -293,7 +305,7 @@ func TestStoreRefuses(t *testing.T) {
 
 func TestOpenRefuses(t *testing.T) {
 	s, path := create(t)
-	_, err := s.Generate(context.Background(), "a", keystore.AES128)
+	_, err := s.Generate(t.Context(), "a", keystore.AES128)
 	require.NoError(t, err)
 	_, err = soft.Create(path, passphrase, soft.WithCost(cheap))
 	require.ErrorIs(t, err, os.ErrExist, "an existing file is never overwritten")
@@ -336,7 +348,7 @@ func TestOpenRefuses(t *testing.T) {
 }
 
 func TestFileIsPrivateAndLeavesNothingBehind(t *testing.T) {
-	ctx := context.Background()
+	ctx := t.Context()
 	s, path := create(t)
 	for i := range 5 {
 		_, err := s.Generate(ctx, fmt.Sprint(i), keystore.AES128)
@@ -357,7 +369,7 @@ func TestFileIsPrivateAndLeavesNothingBehind(t *testing.T) {
 // TestTwoProcessesLoseNoChange lets two opened stores, as two processes have them, add keys at
 // once; both see all of them.
 func TestTwoProcessesLoseNoChange(t *testing.T) {
-	ctx := context.Background()
+	ctx := t.Context()
 	a, path := create(t)
 	b, err := soft.Open(path, passphrase)
 	require.NoError(t, err)
@@ -387,7 +399,7 @@ func TestTwoProcessesLoseNoChange(t *testing.T) {
 }
 
 func TestAFileReplacedUnderAnotherPassphraseIsNoticed(t *testing.T) {
-	ctx := context.Background()
+	ctx := t.Context()
 	s, path := create(t)
 	_, err := s.Generate(ctx, "old", keystore.AES128)
 	require.NoError(t, err)
@@ -411,12 +423,12 @@ func TestSeededRandomnessRepeats(t *testing.T) {
 			soft.WithRandom(mathrand.NewChaCha8([32]byte{7})))
 		require.NoError(t, err)
 		for _, spec := range []keystore.Spec{keystore.DES2, keystore.DES3, keystore.AES256} {
-			_, err = s.Generate(context.Background(), string(spec), spec)
+			_, err = s.Generate(t.Context(), string(spec), spec)
 			require.NoError(t, err)
 		}
 		files[i], err = os.ReadFile(path)
 		require.NoError(t, err)
-		lists[i], err = s.List(context.Background())
+		lists[i], err = s.List(t.Context())
 		require.NoError(t, err)
 	}
 	assert.Equal(t, files[0], files[1])
@@ -428,7 +440,7 @@ func TestSeededRandomnessRepeats(t *testing.T) {
 
 // TestNothingPrintsAKey prints keys and signers in every verb, alone and hidden in other values.
 func TestNothingPrintsAKey(t *testing.T) {
-	ctx := context.Background()
+	ctx := t.Context()
 	s, path := create(t)
 	material := "SECRETKEYSECRETK"
 	k, err := s.Import(ctx, "k", symmetric(t, keys.AES, material))
@@ -447,7 +459,7 @@ func TestNothingPrintsAKey(t *testing.T) {
 		var out []string
 		for _, verb := range "vTtbcdoOqxXUeEfFgGspw" {
 			for _, flag := range []string{"", "+", "#", " ", "0"} {
-				out = append(out, fmt.Sprintf("%"+flag+string(verb), v)) //nolint:govet // any verb
+				out = append(out, fmt.Sprintf("%"+flag+string(verb), v))
 			}
 		}
 		if b, err := json.Marshal(v); err == nil {
