@@ -118,21 +118,28 @@ func (c *client) ask(ctx context.Context, m wire.Message, wait time.Duration) (
 	if c.broken != nil {
 		return nil, c.broken
 	}
-	ctx, cancel := context.WithTimeoutCause(ctx, wait, fmt.Errorf("no answer within %s", wait))
-	defer cancel()
-	answer, err := c.trade(ctx, m)
-	if err != nil && ctx.Err() != nil {
-		err = fmt.Errorf("%w: %w", wire.ErrConnectionLost, context.Cause(ctx))
-	}
+	answer, err := within(ctx, wait, func(ctx context.Context) (wire.Message, error) {
+		if err := c.conn.Write(ctx, m); err != nil {
+			return nil, err
+		}
+		return c.conn.Read(ctx)
+	})
 	c.broken = err
 	return answer, err
 }
 
-func (c *client) trade(ctx context.Context, m wire.Message) (wire.Message, error) {
-	if err := c.conn.Write(ctx, m); err != nil {
-		return nil, err
+// within gives f so much time. That it ran out, or that the session's did, counts as
+// a lost connection.
+func within(ctx context.Context, wait time.Duration,
+	f func(ctx context.Context) (wire.Message, error),
+) (wire.Message, error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, wait, fmt.Errorf("no answer within %s", wait))
+	defer cancel()
+	m, err := f(ctx)
+	if err != nil && ctx.Err() != nil {
+		err = fmt.Errorf("%w: %w", wire.ErrConnectionLost, context.Cause(ctx))
 	}
-	return c.conn.Read(ctx)
+	return m, err
 }
 
 // unexpected ends the conversation over an answer of the wrong type.

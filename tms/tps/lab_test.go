@@ -52,6 +52,7 @@ type lab struct {
 	log    *lockedBuffer
 	// failpoint, if any, is asked at each failpoint.
 	failpoint func(name string) error
+	phoneHome string
 }
 
 // labConfig is what the lab's instance says; lines of a test come after it.
@@ -90,7 +91,7 @@ func (l *lab) configure(lines ...string) {
 	c, err := conf.LoadReader("CS.cfg", strings.NewReader(l.config), "tps")
 	require.NoError(l.t, err)
 	l.server, err = tps.New(tps.Options{
-		Config: c, Dir: l.dir, Store: l.store,
+		Config: c, Dir: l.dir, Store: l.store, PhoneHome: l.phoneHome,
 		TKS:  map[string]op.TKS{"tks1": l.tks},
 		Auth: map[string]auth.Authenticator{"ldap1": oneUser{}},
 		Log:  slog.New(slog.NewTextHandler(l.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
@@ -193,7 +194,9 @@ type client struct {
 var errLeft = errors.New("client left")
 
 // run holds one conversation and gives its end.
-func (c *client) run(ctx context.Context, url string, operation wire.Operation) (wire.EndOp, error) {
+func (c *client) run(ctx context.Context, url string, operation wire.Operation) (
+	wire.EndOp, error,
+) {
 	conn, err := wire.Dial(ctx, url+tps.PathOperation, nil, wire.Limits{})
 	if err != nil {
 		return wire.EndOp{}, err

@@ -101,9 +101,7 @@ func (s *Server) converse(ctx context.Context, c conversation, id, ip string,
 }
 
 func (s *Server) readBegin(ctx context.Context, c conversation) (wire.BeginOp, error) {
-	ctx, cancel := context.WithTimeout(ctx, s.limits.answer)
-	defer cancel()
-	m, err := c.Read(ctx)
+	m, err := within(ctx, s.limits.answer, c.Read)
 	if err != nil {
 		return wire.BeginOp{}, fmt.Errorf("reading begin of operation: %w", err)
 	}
