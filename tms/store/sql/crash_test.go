@@ -46,13 +46,13 @@ func writeForEver(path string) error {
 		return err
 	}
 	failed := make(chan error)
-	var print sync.Mutex
+	var output sync.Mutex
 	for w := range crashWriters {
 		go func() {
 			failed <- writeOne(ctx, s, w, func(rev int64) {
-				print.Lock()
-				defer print.Unlock()
-				fmt.Printf("%d %d\n", w, rev)
+				output.Lock()
+				defer output.Unlock()
+				fmt.Fprintf(os.Stdout, "%d %d\n", w, rev)
 			})
 		}()
 	}

@@ -102,7 +102,9 @@ func tokenQuery(tq store.TokenQuery) (query, error) {
 }
 
 // Activities returns a page of activities, the latest first.
-func (s *Store) Activities(ctx context.Context, aq store.ActivityQuery) (store.ActivityPage, error) {
+func (s *Store) Activities(ctx context.Context, aq store.ActivityQuery) (
+	store.ActivityPage, error,
+) {
 	size, err := store.PageSize(aq.Limit)
 	if err != nil {
 		return store.ActivityPage{}, err

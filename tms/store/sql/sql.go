@@ -45,8 +45,8 @@ type Store struct {
 	queue   chan *request // unbuffered: what was sent will be answered
 	quit    chan struct{} // closed by Close: no more requests
 	stopped chan struct{} // closed by the writer when it has ended
-	close   sync.Once
-	closed  error
+	once    sync.Once     // for Close
+	closed  error         // what it returned
 }
 
 var (
@@ -140,7 +140,7 @@ func dsn(path string, busy time.Duration, pragmas ...string) string {
 // into the file and closes it. Later calls of any method return
 // store.ErrClosed; closing again returns what the first Close returned.
 func (s *Store) Close() error {
-	s.close.Do(func() {
+	s.once.Do(func() {
 		close(s.quit)
 		<-s.stopped
 		_, err := s.writer.conn.ExecContext(context.Background(), "PRAGMA wal_checkpoint(TRUNCATE)")

@@ -279,8 +279,10 @@ func testContext(t *testing.T, f *fixture) {
 	cancel()
 	c := change(2, 1)
 	c.Activities = []token.Activity{{Op: token.OpFormat, Result: token.Success}}
-	if _, err := f.Apply(ended, c); !errors.Is(err, context.Canceled) {
-		t.Errorf("Apply: got error %v, want canceled", err)
+	for range 30 { // a home may look at the context in more than one place
+		if _, err := f.Apply(ended, c); !errors.Is(err, context.Canceled) {
+			t.Fatalf("Apply: got error %v, want canceled", err)
+		}
 	}
 	equal(t, "activities", len(f.activities(store.ActivityQuery{CUID: cuid(2)})), 0)
 	if _, err := f.Token(ended, cuid(1)); !errors.Is(err, context.Canceled) {

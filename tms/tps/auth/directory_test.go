@@ -11,8 +11,6 @@ import (
 	"encoding/hex"
 	"encoding/pem"
 	"fmt"
-	"io"
-	"log"
 	"math/big"
 	"net"
 	"os"
@@ -71,8 +69,6 @@ func (silent) SetLDAPMetric(map[string]string, float64) error         { return n
 // startGlauth serves an embedded directory on a free port of this machine.
 func startGlauth(t *testing.T, security *tls.Config) directory {
 	t.Helper()
-	log.SetOutput(io.Discard) // glauth also uses the global logger
-	t.Cleanup(func() { log.SetOutput(os.Stderr) })
 	hash := func(password string) string {
 		sum := sha256.Sum256([]byte(password))
 		return hex.EncodeToString(sum[:])
@@ -123,7 +119,9 @@ func startGlauth(t *testing.T, security *tls.Config) directory {
 
 // certificate makes a self-signed one for 127.0.0.1 and writes it, and its key,
 // as PEM files.
-func certificate(t *testing.T) (pair tls.Certificate, roots *x509.CertPool, certFile, keyFile string) {
+func certificate(t *testing.T) (
+	pair tls.Certificate, roots *x509.CertPool, certFile, keyFile string,
+) {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	require.NoError(t, err)

@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"strings"
 	"sync"
@@ -131,6 +132,7 @@ func testDirectory(t *testing.T, d directory) {
 		require.Equal(t, []string{"userKey", "soKey"}, u.Attributes["tokenType"])
 		_, err = login(t, c, "alice", "wrong horse")
 		refused(t, err, auth.ErrCredentials, 14, "wrong horse")
+		c.UserDNPattern = "uid=$userid$," + d.base // what the user id adds must not become DN
 		_, err = login(t, c, "alice,ou=people", alicePassword)
 		refused(t, err, auth.ErrCredentials, 14, alicePassword)
 	})
@@ -215,7 +217,7 @@ func serve(t *testing.T, do func(net.Conn)) directory {
 // TestSilentDirectory meets one that accepts connections and says nothing, in
 // every way of protecting them.
 func TestSilentDirectory(t *testing.T) {
-	d := serve(t, func(c net.Conn) { _, _ = c.Read(make([]byte, 1<<16)); _, _ = c.Read(make([]byte, 1)) })
+	d := serve(t, func(c net.Conn) { _, _ = io.Copy(io.Discard, c) })
 	for _, security := range []auth.Security{auth.LDAPS, auth.StartTLS, auth.Plain} {
 		t.Run(security.String(), func(t *testing.T) {
 			c := d.conf()
@@ -291,7 +293,9 @@ func TestHostileDirectory(t *testing.T) {
 }
 
 func TestConfigurationRefused(t *testing.T) {
-	good := auth.LDAPConfig{Instance: "ldap1", Host: "ldap.example.com", Port: 636, BaseDN: "dc=example"}
+	good := auth.LDAPConfig{
+		Instance: "ldap1", Host: "ldap.example.com", Port: 636, BaseDN: "dc=example",
+	}
 	_, err := auth.NewLDAP(good)
 	require.NoError(t, err)
 	for name, edit := range map[string]func(*auth.LDAPConfig){

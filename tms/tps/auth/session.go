@@ -36,9 +36,6 @@ func (l *LDAP) connect(ctx context.Context) (*session, error) {
 		_ = raw.Close()
 		return nil, err
 	}
-	if deadline, ok := ctx.Deadline(); ok {
-		s.conn.SetTimeout(time.Until(deadline))
-	}
 	return s, nil
 }
 
@@ -73,7 +70,7 @@ func (s *session) tlsFailed(err error) error {
 	if errors.As(err, &untrusted) {
 		return s.auth.fail(ErrMisconfigured, "directory's certificate", err)
 	}
-	return s.auth.fail(ErrUnreachable, "securing the connection to "+s.auth.address(), err)
+	return s.failed("securing the connection to "+s.auth.address(), err)
 }
 
 // startTLSFailed is the same for StartTLS, whose client gives the handshake's

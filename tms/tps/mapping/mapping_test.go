@@ -128,13 +128,14 @@ func TestFirstFitInOrder(t *testing.T) {
 	got, err := r.Resolve(mapping.Input{}, mapping.TargetKeySet)
 	require.NoError(t, err)
 	require.Equal(t, "defKeySet", got.Value)
-	require.Equal(t, `mapping 2: filter tokenCUID.start wants "40000000000000000000", nothing was given; `+
-		`mapping 0: filter appletMajorVersion wants "1", got "0"; mapping 1 fits`, got.Explain())
+	require.Equal(t, `mapping 2: filter tokenCUID.start wants "40000000000000000000", `+
+		`nothing was given; mapping 0: filter appletMajorVersion wants "1", got "0"; `+
+		`mapping 1 fits`, got.Explain())
 
 	_, err = r.Resolve(mapping.Input{CUID: vendor}, mapping.TargetKeySet)
 	var e *mapping.Error
 	require.ErrorAs(t, err, &e)
-	require.Equal(t, 22, e.Status(), "the mapping that fits decides, although a later one has the target")
+	require.Equal(t, 22, e.Status(), "the first fit decides, though a later one has the target")
 	require.ErrorContains(t, err, "mapping 2 fits but has no target keySet")
 }
 

@@ -333,7 +333,9 @@ func TestFormatRepairs(t *testing.T) {
 	c = w.admitted("s2")
 	require.NoError(t, c.Settle(ctx, "FF01"))
 	require.Len(t, c.OpenIntents(), 2, "keys say nothing of the applet")
-	require.NoError(t, c.FinishFormat(ctx, tokendb.Formatted{AppletID: "1.5", Type: "t", KeyInfo: "FF01"}))
+	require.NoError(t, c.FinishFormat(ctx, tokendb.Formatted{
+		AppletID: "1.5", Type: "t", KeyInfo: "FF01",
+	}))
 	require.Empty(t, w.look("s3").OpenIntents())
 }
 
@@ -352,7 +354,7 @@ func TestStepFailed(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, step.Done(ctx))
 	require.Empty(t, w.record().AppletID)
-	require.Equal(t, "key_changeover failure", w.history(), "applet steps are no activity of their own")
+	require.Equal(t, "key_changeover failure", w.history(), "applet steps leave no activity")
 	refused(t, step.Done(ctx), tokendb.ErrDatabase, 41) // ended already
 }
 
