@@ -91,6 +91,11 @@ func LoadSettings(c *conf.Config, dir string) (*Settings, error) {
 		Formats:            make(map[string]FormatSettings),
 		Connectors:         make(map[string]Connector),
 	}
+	if r.bool("externalReg.enable", false) {
+		// Going on would decide token types in another way than the operator means.
+		keep(r, 0, c.Errorf("externalReg.enable", "%w: external registration is not offered",
+			conf.ErrValue))
+	}
 	if r.bool("applet.delete_old", false) {
 		s.Old = []gp.AID{
 			r.aid("applet.aid.netkey_old_instance", "A00000000101"),
