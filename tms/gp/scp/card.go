@@ -113,9 +113,10 @@ func (c *Card) ExternalAuthenticate(cmd apdu.Command, hostCryptogram [8]byte) (L
 // verify recomputes the C-MAC of cmd over data, compares it with got in constant time, and moves
 // the chain on when they are the same.
 func (c *Card) verify(cmd apdu.Command, data, got []byte, first bool) (bool, error) {
-	input := append(macHeader(c.variant, cmd, len(data)), data...)
+	input := make([]byte, 0, len(c.chaining)+5+len(data))
 	if c.variant.SCP == 3 {
-		mac, err := c.session.SMAC.CMAC(append(c.chaining[:], input...))
+		input = appendMACInput(append(input, c.chaining[:]...), c.variant, cmd, data)
+		mac, err := c.session.SMAC.CMAC(input)
 		if err != nil {
 			return false, err
 		}
@@ -132,6 +133,7 @@ func (c *Card) verify(cmd apdu.Command, data, got []byte, first bool) (bool, err
 			return false, err
 		}
 	}
+	input = appendMACInput(input, c.variant, cmd, data)
 	mac, err := desCMAC(c.variant, c.session.SMAC, icv, input)
 	if err != nil {
 		return false, err

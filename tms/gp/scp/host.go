@@ -208,9 +208,13 @@ func (h *Host) padDES(data []byte) []byte {
 // sign computes the C-MAC over cmd, whose data is what the MAC covers, and gives the command with
 // the data that is sent and the MAC after it.
 func (h *Host) sign(cmd apdu.Command, sent []byte) (apdu.Command, error) {
-	msg := append(macHeader(h.v, cmd, len(cmd.Data)), cmd.Data...)
+	msg := make([]byte, 0, len(h.chain)+5+len(cmd.Data))
 	if h.v.SCP == 3 {
-		full, err := h.sk.SMAC.CMAC(append(h.chain[:], msg...))
+		msg = append(msg, h.chain[:]...)
+	}
+	msg = appendMACInput(msg, h.v, cmd, cmd.Data)
+	if h.v.SCP == 3 {
+		full, err := h.sk.SMAC.CMAC(msg)
 		if err != nil {
 			return apdu.Command{}, err
 		}

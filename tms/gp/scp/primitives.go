@@ -26,15 +26,15 @@ func plainCLA(cla byte) byte {
 	return cla & 0xF0
 }
 
-// macHeader gives the five bytes that a C-MAC covers before the data. lc is the length of the
-// data that the MAC covers.
-func macHeader(v Variant, cmd apdu.Command, lc int) []byte {
-	cla := plainCLA(cmd.CLA)
+// appendMACInput appends what a C-MAC covers of a command: five bytes of header, then data.
+func appendMACInput(dst []byte, v Variant, cmd apdu.Command, data []byte) []byte {
+	cla, lc := plainCLA(cmd.CLA), len(data)
 	if !v.unmodifiedMAC() {
 		cla |= 0x04
 		lc += macLen
 	}
-	return []byte{cla, cmd.INS, cmd.P1, cmd.P2, byte(lc)}
+	dst = append(dst, cla, cmd.INS, cmd.P1, cmd.P2, byte(lc))
+	return append(dst, data...)
 }
 
 // stripped gives the command as SCP02's R-MAC covers it: plain header, Lc always there, plain
