@@ -85,6 +85,7 @@ Feature: The client protocol
     Then the operation fails
     And nothing on the card has changed
 
+  @alone
   Scenario: A client that goes away in the middle does not hold the server
     When 20 clients begin a format and go away
     Then the server soon has no session left

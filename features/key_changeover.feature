@@ -6,6 +6,7 @@ Feature: Key changeover
   Background:
     Given a token management system with the usual users
 
+  @alone
   Scenario Outline: Keys change to version 2, stay there, and go back to the factory's
     Given a blank card of stock "<stock>"
     When "alice" formats the card

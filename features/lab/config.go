@@ -84,8 +84,8 @@ func withPort(base map[string]map[string]string, port int) (map[string]map[strin
 		return nil, err
 	}
 	out := overlay(base, map[string]string{
-		"service.listen":   loopback(port),
-		tks1 + "host": "127.0.0.1", tks1 + "port": strconv.Itoa(tksPort),
+		"service.listen": loopback(port),
+		tks1 + "host":    "127.0.0.1", tks1 + "port": strconv.Itoa(tksPort),
 	})
 	tks := maps.Clone(out[instance.TKS])
 	if tks == nil {

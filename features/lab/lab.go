@@ -20,6 +20,7 @@ import (
 	"tokenwright/fixtures/applets"
 	"tokenwright/tms/connector"
 	"tokenwright/tms/instance"
+	"tokenwright/tms/keystore/soft"
 	"tokenwright/tms/store"
 )
 
@@ -35,7 +36,7 @@ func (o Options) usual() bool {
 	return len(o.Config) == 0 && !o.DirectoryDown && !o.TKSDown && !o.Alone
 }
 
-// Lab is a running system. Several may run over one directory and one token database.
+// Lab is a running system.
 type Lab struct {
 	dir    string
 	port   int // of the TPS
@@ -56,6 +57,8 @@ func MakeInstance(ctx context.Context, dir string, tpsPort, tksPort int) error {
 	_, err := instance.Init(ctx, dir, instance.InitOptions{
 		Host: "127.0.0.1", Issuer: "tokenwright development",
 		TPSListen: loopback(tpsPort), TKSListen: loopback(tksPort),
+		// The passphrases are long and random; stretching them would only make every start slow.
+		Cost: soft.Cost{Time: 1, Memory: 8 << 10, Threads: 1},
 	})
 	if err != nil {
 		return err
@@ -145,13 +148,10 @@ func (l *Lab) Passphrase() string {
 	return string(bytes.TrimSpace(b))
 }
 
-// Again starts a second system over the same directory and token database, with more keys of the TPS
-// set: what an operator's restart with a changed configuration comes to.
+// Again starts a closed system anew, over the same directory and token database, with more keys of the
+// TPS set.
 func (l *Lab) Again(ctx context.Context, config map[string]string) (*Lab, error) {
-	port, err := freePort()
-	if err != nil {
-		return nil, err
-	}
+	port := l.port
 	all, err := withPort(overlay(l.config, config), port)
 	if err != nil {
 		return nil, err

@@ -12,14 +12,16 @@ import (
 	"tokenwright/tms/instance"
 )
 
-// Pool makes laboratories over one instance: the usual one is shared, one that differs is a scenario's
-// own. All share one token database, as servers of one organisation do.
+// Pool makes laboratories over one instance's keys and certificates. The usual one is shared; one that
+// differs is a scenario's own, with a token database of its own: a server that starts takes what it finds
+// unfinished there for the work of one that died.
 type Pool struct {
 	mu        sync.Mutex
 	dir       string
 	port      int
 	directory *Directory
 	shared    *Lab
+	made      int   // laboratories that differ
 	err       error // of making the instance; it is not tried again
 }
 
@@ -87,6 +89,8 @@ func (p *Pool) different(ctx context.Context, o Options) (*Lab, error) {
 		directory = nobody
 	}
 	config := overlay(Config(directory), o.Config)
+	p.made++
+	config[instance.TPS]["tokendb.path"] = fmt.Sprintf("tokens-%d.db", p.made)
 	port, err := freePort()
 	if err != nil {
 		return nil, err

@@ -310,7 +310,6 @@ func begins(ctx context.Context, operation int) error {
 }
 
 func goAway(ctx context.Context, n int) error {
-	scene.From(ctx).Options().Alone = true // other scenarios' sessions would be counted
 	for range n {
 		r, _, err := connect(ctx)
 		if err != nil {

@@ -30,6 +30,9 @@ type Scene struct {
 	release []func() error
 }
 
+// alone is the tag of scenarios that stop, start or count in the laboratory, and so need one of their own.
+const alone = "@alone"
+
 type key struct{}
 
 // Attach gives every scenario of sc a scene, and closes it at the end.
@@ -41,6 +44,9 @@ func Attach(sc *godog.ScenarioContext, t target.Target, labs *lab.Pool, seed int
 			fmt.Fprintf(sum, "/%s", st.Text)
 		}
 		sn := &Scene{Target: t, labs: labs, Seed: int64(sum.Sum64() >> 1)}
+		for _, tag := range s.Tags {
+			sn.options.Alone = sn.options.Alone || tag.Name == alone
+		}
 		return context.WithValue(ctx, key{}, sn), nil
 	})
 	sc.After(func(ctx context.Context, _ *godog.Scenario, err error) (context.Context, error) {
@@ -85,11 +91,17 @@ func (s *Scene) Lab(ctx context.Context) (*lab.Lab, error) {
 	return l, nil
 }
 
-// Reconfigure goes on with a system whose TPS has more keys set.
+// Reconfigure stops the system, sets more keys of its TPS, and starts it again.
 func (s *Scene) Reconfigure(ctx context.Context, config map[string]string) error {
+	if !s.options.Alone {
+		return fmt.Errorf("the laboratory is shared: tag the scenario %s", alone)
+	}
 	l, err := s.Lab(ctx)
 	if err != nil {
 		return err
+	}
+	if err := l.Close(); err != nil {
+		return fmt.Errorf("stopping the laboratory: %w", err)
 	}
 	again, err := l.Again(ctx, config)
 	if err != nil {

@@ -12,7 +12,6 @@ import (
 
 	"github.com/cucumber/godog"
 
-	"tokenwright/features/lab"
 	"tokenwright/features/steps/scene"
 	"tokenwright/fixtures/ldap"
 )
@@ -33,7 +32,6 @@ func usualSystem(ctx context.Context) error {
 	if _, err := ldap.Users(); err != nil {
 		return err
 	}
-	*scene.From(ctx).Options() = lab.Options{}
 	return nil
 }
 
