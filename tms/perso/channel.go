@@ -71,7 +71,8 @@ type ChannelOptions struct {
 	// RMAC adds response MACs where the variant has them as an option. Applets
 	// that accept levels 01 and 03 alone (CoolKey) refuse it.
 	RMAC bool
-	// Host holds what old clients need.
+	// Host holds what old clients and cards need. DropLe counts under SCP01 alone,
+	// and for INITIALIZE UPDATE, which comes before the protocol is known.
 	Host scp.HostOptions
 	// Check, if any, judges the card's answer before session keys are asked for.
 	Check func(h Handshake) error
@@ -121,6 +122,7 @@ func OpenChannel(ctx context.Context, t Transmitter, o ChannelOptions) (*Channel
 		return nil, fail(StepSessionKeys, err)
 	}
 	level := securityLevel(shake.Variant, o)
+	o.Host.DropLe = o.Host.DropLe && shake.Variant.SCP == 1
 	host, err := scp.NewHost(shake.Variant, level, session.Keys, o.Host)
 	if err != nil {
 		return nil, fail(StepExternalAuth, err)

@@ -65,7 +65,7 @@ func (r *run) open(ctx context.Context, w channelFor) (*perso.Channel, error) {
 		HostChallenge: challenge,
 		Level:         scp.CMAC,
 		RMAC:          w.rmac && r.Settings.RMAC,
-		Host:          scp.HostOptions{EncryptEmpty: true},
+		Host:          scp.HostOptions{EncryptEmpty: true, DropLe: r.Settings.DropLe},
 		Check:         func(h perso.Handshake) error { return r.sane(h, w) },
 		Keys:          perso.KeyringFunc(r.sessionKeys),
 	}
@@ -75,7 +75,6 @@ func (r *run) open(ctx context.Context, w channelFor) (*perso.Channel, error) {
 	if o.KVN == 0 {
 		o.KVN = r.defaultKVN()
 	}
-	o.Host.DropLe = r.Settings.DropLe && !r.announcesOther()
 	ch, err := perso.OpenChannel(ctx, r.Client, o)
 	if err != nil {
 		return nil, err
@@ -98,17 +97,6 @@ func (r *run) defaultKVN() keys.KVN {
 		return info.KVN
 	}
 	return r.facts.PreferredKVN()
-}
-
-// announcesOther tells whether the card announces a protocol other than SCP01: the
-// concession of channel.scp01.no.le.byte is not for it.
-func (r *run) announcesOther() bool {
-	for _, v := range r.facts.Variants {
-		if v.SCP != 1 {
-			return true
-		}
-	}
-	return false
 }
 
 // recorded gives key information as token records hold it: under SCP02 the second
