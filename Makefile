@@ -110,9 +110,15 @@ fmt: need-go
 build: tags
 	$(GO) build -trimpath -tags '$(GOTAGS)' -o $(BIN)/ ./cmd/...
 
+# Figures through PC/SC need pcscd; what is linked is fetched before, as there is no network inside.
 bench: tags
 	@mkdir -p $(BIN) && $(GO) build -o $(BIN)/bench ./scripts/bench
-	@$(BIN)/bench -tags '$(GOTAGS)' -bench '$(or $(BENCH),.)' -benchtime $(BENCHTIME) -count $(BENCHCOUNT) -json '$(BENCH_JSON)' -strict=$(BENCHSTRICT) ./...
+	@through=; case ",$(GOTAGS)," in *,pcsc,*) \
+	  if PATH=$$PATH:/usr/sbin command -v pcscd >/dev/null; then through='scripts/pcscd exec'; fi ;; esac; \
+	if [ -z "$$through" ]; then echo 'no figures through PC/SC: no pcscd here, or no PC/SC in this build'; \
+	else $(GO) list -deps -test -tags '$(GOTAGS)' ./... >/dev/null || exit 1; fi; \
+	$$through $(BIN)/bench -tags '$(GOTAGS)' -bench '$(or $(BENCH),.)' -benchtime $(BENCHTIME) \
+	  -count $(BENCHCOUNT) -json '$(BENCH_JSON)' -strict=$(BENCHSTRICT) ./...
 
 fuzz: tags
 	@mkdir -p $(BIN) && $(GO) build -o $(BIN)/fuzz ./scripts/fuzz

@@ -316,37 +316,3 @@ func TestRealNames(t *testing.T) {
 	_, err = WaitChange(ctx, states)
 	require.ErrorIs(t, err, context.DeadlineExceeded)
 }
-
-// BenchmarkPCSC: an echo card through pcscd, beside the same card on the same kind of socket with
-// the reader in Go.
-func BenchmarkPCSC(b *testing.B) {
-	cmd := []byte{0x80, 0xCA, 0x9F, 0x7F, 0x00}
-	b.Run("echo/ours", func(b *testing.B) {
-		r := virtualReaders(b)[0]
-		plug(b, r, new(vpcd.Echo))
-		c, err := Open(b.Context(), r.name)
-		require.NoError(b, err)
-		defer func() { _ = c.Close() }()
-		for b.Loop() {
-			if _, err := c.Transmit(b.Context(), cmd); err != nil {
-				b.Fatal(err)
-			}
-		}
-		b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "apdu/s")
-	})
-	b.Run("echo/baseline", func(b *testing.B) {
-		r, err := vpcd.Listen("127.0.0.1:0")
-		require.NoError(b, err)
-		defer func() { _ = r.Close() }()
-		go func() { _ = vpcd.Dial(b.Context(), r.Addr().String(), new(vpcd.Echo), vpcd.Options{}) }()
-		require.NoError(b, r.WaitCard(b.Context()))
-		_, err = r.PowerOn(b.Context())
-		require.NoError(b, err)
-		for b.Loop() {
-			if _, err := r.Transmit(b.Context(), cmd); err != nil {
-				b.Fatal(err)
-			}
-		}
-		b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "apdu/s")
-	})
-}
