@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -264,21 +265,24 @@ func TestFormatSurvivesADeadServer(t *testing.T) {
 	for _, s := range stocks {
 		t.Run(s.name, func(t *testing.T) {
 			t.Parallel()
+			var mu sync.Mutex
 			seen := map[string]bool{}
 			for i, name := range op.Failpoints() {
 				l := newLab(t, "op.format.userKey.tks.keySet="+s.keySet)
 				card := newCard(t, s.name, simcard.WithSeed(int64(i)))
-				l.failpoint = func(at string) error {
+				l.onFailpoint(func(at string) error {
+					mu.Lock()
+					defer mu.Unlock()
 					seen[at] = true
 					if at == name {
 						return errors.New("power cut")
 					}
 					return nil
-				}
+				})
 				_, err := l.format(inReader(card))
 				require.ErrorIs(t, err, wire.ErrConnectionLost, "%s: no END_OP from the dead", name)
 				soon(t, "session ends", func() bool { return l.server.Sessions() == 0 })
-				l.failpoint = nil
+				l.onFailpoint(nil)
 				l.configure("op.format.userKey.tks.keySet=" + s.keySet)
 				require.NoError(t, l.server.NoteInterrupted(t.Context(), l.store))
 				if open := l.openIntents(card.CUID()); len(open) > 0 {
@@ -291,6 +295,8 @@ func TestFormatSurvivesADeadServer(t *testing.T) {
 				require.Equal(t, s.changed, rec.KeyInfo, name)
 				require.Empty(t, l.openIntents(card.CUID()), name)
 			}
+			mu.Lock()
+			defer mu.Unlock()
 			for _, name := range op.Failpoints() {
 				assert.True(t, seen[name], "format never came to %s", name)
 			}

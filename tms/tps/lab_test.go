@@ -42,17 +42,35 @@ const issuerURL = "https://tps.example.com:8443/tps/phoneHome"
 
 // lab is a TPS with a TKS, a database, one user and load files, served over HTTP.
 type lab struct {
-	t      *testing.T
-	dir    string
-	config string
-	tks    *switchedTKS
-	store  *sql.Store
-	server *tps.Server
-	http   *httptest.Server
-	log    *lockedBuffer
-	// failpoint, if any, is asked at each failpoint.
-	failpoint func(name string) error
+	t         *testing.T
+	dir       string
+	config    string
+	tks       *switchedTKS
+	store     *sql.Store
+	server    *tps.Server
+	http      *httptest.Server
+	log       *lockedBuffer
 	phoneHome string
+
+	mu        sync.Mutex
+	failpoint func(name string) error
+}
+
+// onFailpoint has f asked at each failpoint, one at a time; nil asks nobody.
+func (l *lab) onFailpoint(f func(name string) error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.failpoint = f
+}
+
+func (l *lab) askFailpoint(name string) error {
+	l.mu.Lock()
+	f := l.failpoint
+	l.mu.Unlock()
+	if f == nil {
+		return nil
+	}
+	return f(name)
 }
 
 // labConfig is what the lab's instance says; lines of a test come after it.
@@ -92,15 +110,10 @@ func (l *lab) configure(lines ...string) {
 	require.NoError(l.t, err)
 	l.server, err = tps.New(tps.Options{
 		Config: c, Dir: l.dir, Store: l.store, PhoneHome: l.phoneHome,
-		TKS:  map[string]op.TKS{"tks1": l.tks},
-		Auth: map[string]auth.Authenticator{"ldap1": oneUser{}},
-		Log:  slog.New(slog.NewTextHandler(l.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
-		Failpoint: func(name string) error {
-			if l.failpoint == nil {
-				return nil
-			}
-			return l.failpoint(name)
-		},
+		TKS:       map[string]op.TKS{"tks1": l.tks},
+		Auth:      map[string]auth.Authenticator{"ldap1": oneUser{}},
+		Log:       slog.New(slog.NewTextHandler(l.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
+		Failpoint: l.askFailpoint,
 	})
 	require.NoError(l.t, err)
 	l.http = httptest.NewServer(l.server.Handler())

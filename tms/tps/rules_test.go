@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -118,13 +119,16 @@ func TestFormatChecksCUIDAgainstKDDWhereAsked(t *testing.T) {
 // spyTKS notes which key sets were asked for.
 type spyTKS struct {
 	op.TKS
+	mu      sync.Mutex
 	keySets map[string]bool
 }
 
-func (s spyTKS) ComputeSessionKey(ctx context.Context, r connector.SessionKeyRequest) (
+func (s *spyTKS) ComputeSessionKey(ctx context.Context, r connector.SessionKeyRequest) (
 	connector.SessionKeyResponse, error,
 ) {
+	s.mu.Lock()
 	s.keySets[r.KeySet] = true
+	s.mu.Unlock()
 	return s.TKS.ComputeSessionKey(ctx, r)
 }
 
@@ -145,10 +149,12 @@ func TestFormatDecidesTheKeySet(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			l := newLab(t, c.lines...)
-			spy := spyTKS{TKS: l.tks.TKS, keySets: map[string]bool{}}
+			spy := &spyTKS{TKS: l.tks.TKS, keySets: map[string]bool{}}
 			l.tks.TKS = spy
 			_, err := l.format(inReader(newCard(t, "gp211-scp02")))
 			require.NoError(t, err)
+			spy.mu.Lock()
+			defer spy.mu.Unlock()
 			assert.Equal(t, map[string]bool{c.want: true}, spy.keySets)
 		})
 	}
@@ -179,12 +185,12 @@ func TestFormatRepairsWhatItTookAwayItself(t *testing.T) {
 func TestFormatDoesNotOverruleAnAgent(t *testing.T) {
 	l := newLab(t)
 	card := newCard(t, "gp211-scp02")
-	l.failpoint = func(name string) error {
+	l.onFailpoint(func(name string) error {
 		if name == op.FailFinish {
 			l.setRecord(card, func(r *token.Record) { *r = r.InState(token.Damaged) })
 		}
 		return nil
-	}
+	})
 	end, err := l.format(inReader(card))
 	require.NoError(t, err)
 	assert.Equal(t, wire.StatusDisabledToken, end.Status)
@@ -192,7 +198,7 @@ func TestFormatDoesNotOverruleAnAgent(t *testing.T) {
 	assert.Equal(t, token.Damaged, rec.Status)
 	assert.Equal(t, "0201", rec.KeyInfo, "the card's keys are a fact, whatever its state")
 
-	l.failpoint = nil
+	l.onFailpoint(nil)
 	end, err = l.format(inReader(card))
 	require.NoError(t, err)
 	assert.Equal(t, wire.StatusDisabledToken, end.Status)

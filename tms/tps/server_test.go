@@ -127,11 +127,11 @@ func TestLoginFollowsWhatTheClientUnderstands(t *testing.T) {
 func TestSessionsAreBounded(t *testing.T) {
 	l := newLab(t, "tps.session.max=1")
 	entered, release := make(chan struct{}), make(chan struct{})
-	l.failpoint = func(string) error {
+	l.onFailpoint(func(string) error {
 		close(entered)
 		<-release
 		return wire.ErrConnectionLost
-	}
+	})
 	done := make(chan error)
 	go func() {
 		_, err := l.format(inReader(newCard(t, "gp211-scp02")))
