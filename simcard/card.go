@@ -5,9 +5,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"sync"
 
 	"tokenwright/simcard/applet"
+	"tokenwright/simcard/channel"
 	"tokenwright/simcard/isd"
 	"tokenwright/simcard/nvm"
 	"tokenwright/simcard/registry"
@@ -15,6 +17,7 @@ import (
 	"tokenwright/tms/gp"
 	"tokenwright/tms/gp/apdu"
 	"tokenwright/tms/gp/keys"
+	"tokenwright/tms/gp/scp"
 )
 
 // ErrNoPower is given by Transmit while the card is off.
@@ -167,8 +170,8 @@ func (c *Card) boot() error {
 	}
 	c.registry, c.selected, c.started = reg, nil, map[uint64]*running{}
 	c.domain, err = isd.Open(isd.Config{
-		Stock: c.id.Stock, CPLC: c.id.CPLC, KDD: c.id.KDD, Memory: c.mem, Registry: reg,
-		Random: random, CardChallenge: c.setup.cardChallenge,
+		Stock: c.id.Stock, CPLC: c.id.CPLC, Memory: c.mem, Registry: reg,
+		Channel:  c.channelConfig(random),
 		Identify: identifyFile, Model: model,
 		Env: func(app registry.App) applet.Env { return c.env(app, random) },
 	})
@@ -177,6 +180,15 @@ func (c *Card) boot() error {
 	}
 	c.on = true
 	return c.selectDefault()
+}
+
+func (c *Card) channelConfig(random io.Reader) channel.Config {
+	s := c.id.Stock
+	return channel.Config{
+		Variant: scp.Variant{SCP: s.SCP, I: s.I}, KDD: c.id.KDD, Memory: c.mem, Random: random,
+		Challenge: c.setup.cardChallenge, MaxTries: s.Quirks.AuthTries,
+		StrictKeyIndex: s.Quirks.StrictKeyIndex,
+	}
 }
 
 // Transmit answers one command APDU with a response APDU. Any bytes are answered; an error means

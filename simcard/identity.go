@@ -160,7 +160,7 @@ func (c *Card) env(app registry.App, random io.Reader) applet.Env {
 		Random: random, Life: life{c.registry, app.AID}, Nonce: c.setup.nonce,
 	}
 	if c.domain != nil {
-		env.Channel = c.domain.Channel(app.AID)
+		env.Channel = c.domain.ChannelFor(app.AID)
 	}
 	return env
 }

@@ -129,3 +129,18 @@ func Answer(data []byte, err error) (apdu.Response, error) {
 	}
 	return apdu.Response{}, err
 }
+
+// Refusal turns an error of a command's Parse function in package gp into the status word for it.
+func Refusal(err error) apdu.SW {
+	switch {
+	case errors.Is(err, gp.ErrClass):
+		return apdu.SW6E00
+	case errors.Is(err, gp.ErrInstruction):
+		return apdu.SW6D00
+	case errors.Is(err, gp.ErrParameter):
+		return apdu.SW6A86
+	case errors.Is(err, gp.ErrLength):
+		return apdu.SW6700
+	}
+	return apdu.SW6A80
+}

@@ -6,28 +6,29 @@ import (
 	"tokenwright/tms/gp/apdu"
 )
 
-// Channel gives the domain's secure channel to the application aid, which belongs to the domain.
-func (d *Domain) Channel(aid gp.AID) applet.Channel { return channel{d, aid} }
+// ChannelFor gives the domain's secure channel to the application aid, which belongs to the domain.
+func (d *Domain) ChannelFor(aid gp.AID) applet.Channel { return lent{d, aid} }
 
-type channel struct {
+// lent is the domain's channel in an application's hands.
+type lent struct {
 	d   *Domain
 	aid gp.AID
 }
 
-func (c channel) InitializeUpdate(cmd apdu.Command) (apdu.Response, error) {
-	return c.d.initializeUpdate(c.aid, cmd)
+func (l lent) InitializeUpdate(cmd apdu.Command) (apdu.Response, error) {
+	return l.d.initializeUpdate(l.aid, cmd)
 }
 
-func (c channel) ExternalAuthenticate(cmd apdu.Command) (apdu.Response, error) {
-	return c.d.externalAuthenticate(cmd)
+func (l lent) ExternalAuthenticate(cmd apdu.Command) (apdu.Response, error) {
+	return l.d.channel.ExternalAuthenticate(cmd)
 }
 
-func (c channel) Unwrap(cmd apdu.Command) (apdu.Command, error) { return c.d.session.unwrap(cmd) }
+func (l lent) Unwrap(cmd apdu.Command) (apdu.Command, error) { return l.d.channel.Unwrap(cmd) }
 
-func (c channel) Wrap(resp apdu.Response) (apdu.Response, error) { return c.d.session.wrap(resp) }
+func (l lent) Wrap(resp apdu.Response) (apdu.Response, error) { return l.d.channel.Wrap(resp) }
 
-func (c channel) Authenticated() bool { return c.d.session.phase == sessionOpen }
+func (l lent) Authenticated() bool { return l.d.channel.Authenticated() }
 
-func (c channel) Level() byte { return byte(c.d.session.level()) }
+func (l lent) Level() byte { return byte(l.d.channel.Level()) }
 
-func (c channel) Decrypt(data []byte) ([]byte, error) { return c.d.decrypt(data) }
+func (l lent) Decrypt(data []byte) ([]byte, error) { return l.d.channel.Decrypt(data) }

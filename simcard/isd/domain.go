@@ -1,12 +1,11 @@
 package isd
 
 import (
-	"errors"
 	"fmt"
-	"io"
 	"slices"
 
 	"tokenwright/simcard/applet"
+	"tokenwright/simcard/channel"
 	"tokenwright/simcard/nvm"
 	"tokenwright/simcard/registry"
 	"tokenwright/simcard/stock"
@@ -20,13 +19,9 @@ import (
 type Config struct {
 	Stock    stock.Stock
 	CPLC     [stock.CPLCLen]byte
-	KDD      keys.KDD
 	Memory   *nvm.Memory
 	Registry *registry.Registry
-	Random   io.Reader
-	// CardChallenge, when not nil, is the start of every card challenge: 8 bytes, 6 suffice for
-	// SCP02. It lets a recorded session be replayed.
-	CardChallenge []byte
+	Channel  channel.Config
 	// Identify fills in what the card makes of a load file: the version of the code it knows.
 	Identify func(*registry.File, gp.LoadFile, []byte)
 	// Model gives the code of a module; Env what its instance gets from the runtime.
@@ -34,51 +29,52 @@ type Config struct {
 	Env   func(registry.App) applet.Env
 }
 
-// Domain is the issuer security domain between one power-on and the next. Its methods are called one
-// at a time.
+// Domain is the issuer security domain between one power-on and the next. Its methods are called
+// one at a time.
 type Domain struct {
 	Config
-	variant scp.Variant
-	sets    []keySet
+	channel *channel.Channel
 	life    gp.CardState
-	tries   int
-	session session
 	load    *loading
 	pages   pager
 	store   storing
 }
 
+// Names of records.
+const (
+	nameLife = "isd/life"
+	nameData = "isd/data/"
+)
+
 // Open reads the domain's state from the card memory.
 func Open(c Config) (*Domain, error) {
-	d := &Domain{Config: c, variant: scp.Variant{SCP: c.Stock.SCP, I: c.Stock.I}}
-	if err := d.variant.Validate(); err != nil {
-		return nil, err
+	d := &Domain{Config: c}
+	life, ok := c.Memory.Get(nameLife)
+	if !ok || len(life) != 1 || !gp.CardState(life[0]).Valid() {
+		return nil, fmt.Errorf("issuer security domain: life cycle: %w", nvm.ErrCorrupt)
 	}
-	if c.CardChallenge != nil && len(c.CardChallenge) < d.challengeLen() {
-		return nil, fmt.Errorf("card challenge of %d bytes, want %d", len(c.CardChallenge),
-			d.challengeLen())
-	}
-	if err := d.read(); err != nil {
+	d.life = gp.CardState(life[0])
+	var err error
+	if d.channel, err = channel.Open(c.Channel); err != nil {
 		return nil, fmt.Errorf("issuer security domain: %w", err)
 	}
+	d.readKDD()
 	return d, nil
 }
 
 // Initialize writes the factory state of a new card: key set, life cycle, no failed tries. seq is
 // the sequence counter of the key set as the next INITIALIZE UPDATE answers it, nil for the start.
 func Initialize(tx *nvm.Tx, s stock.Stock, set keys.KeySet, seq []byte) error {
-	sets, err := marshalSets([]keySet{factorySet(set)})
-	if err != nil {
-		return err
-	}
-	tx.Put(nameSets, sets)
 	tx.Put(nameLife, []byte{s.LifeCycle})
-	tx.Put(nameTries, []byte{byte(s.Quirks.AuthTries)})
-	if len(seq) > 0 {
-		v := scp.Variant{SCP: s.SCP, I: s.I}
-		return putStartCounter(tx, v, set.KVN, seq)
+	v := scp.Variant{SCP: s.SCP, I: s.I}
+	return channel.Initialize(tx, v, s.Quirks.AuthTries, set, seq)
+}
+
+// readKDD takes key diversification data that STORE DATA has brought in place of the factory's.
+func (d *Domain) readKDD() {
+	if v, ok := d.Memory.Get(dataName(gp.TagKDD)); ok {
+		copy(d.channel.KDD[:], v)
 	}
-	return nil
 }
 
 // Life is the life cycle state of the card.
@@ -105,7 +101,7 @@ func (d *Domain) FCI() []byte {
 // EndSession terminates the secure channel, as a selection does (GPCS 2.3.1 §10.2.3), and with it
 // what a session had under way.
 func (d *Domain) EndSession() error {
-	d.session.end()
+	d.channel.End()
 	d.pages = pager{}
 	d.store = storing{}
 	return d.dropLoad()
@@ -123,15 +119,15 @@ func (d *Domain) Process(cmd apdu.Command) (apdu.Response, error) {
 	case gp.INSInitializeUpdate:
 		return d.initializeUpdate(d.AID(), cmd)
 	case gp.INSExternalAuthenticate:
-		return d.externalAuthenticate(cmd)
+		return d.channel.ExternalAuthenticate(cmd)
 	}
-	if !d.session.engaged() || d.mayStayPlain(cmd) {
+	if !d.channel.Engaged() || d.mayStayPlain(cmd) {
 		if apdu.Secure(cmd.CLA) {
 			return apdu.Response{SW: apdu.SW6982}, nil
 		}
 		return d.answer(cmd, false)
 	}
-	plain, err := d.session.unwrap(cmd)
+	plain, err := d.channel.Unwrap(cmd)
 	if err != nil {
 		return applet.Answer(nil, err)
 	}
@@ -139,24 +135,28 @@ func (d *Domain) Process(cmd apdu.Command) (apdu.Response, error) {
 	if err != nil {
 		return apdu.Response{}, err
 	}
-	return d.session.wrap(resp)
+	return d.channel.Wrap(resp)
 }
 
-// inSession answers a command of an open session. BEGIN and END R-MAC SESSION are the protocol's
-// own (GPCS 2.3.1 §E.5.3, §E.5.4).
+// inSession answers a command of an open session.
 func (d *Domain) inSession(cmd apdu.Command) (apdu.Response, error) {
-	if d.variant.RMAC() && cmd.INS == gp.INSBeginRMAC {
-		return d.session.card.BeginRMAC(cmd), nil
-	}
-	if d.variant.RMAC() && cmd.INS == gp.INSEndRMAC {
-		return d.session.card.EndRMAC(cmd), nil
+	if resp, own := d.channel.RMAC(cmd); own {
+		return resp, nil
 	}
 	return d.answer(cmd, true)
 }
 
+// initializeUpdate ends what a session had under way before another one starts.
+func (d *Domain) initializeUpdate(aid gp.AID, cmd apdu.Command) (apdu.Response, error) {
+	if err := d.EndSession(); err != nil {
+		return apdu.Response{}, err
+	}
+	return d.channel.InitializeUpdate(aid, cmd)
+}
+
 func (d *Domain) mayStayPlain(cmd apdu.Command) bool {
 	return d.Stock.Quirks.PlainGetData && cmd.INS == gp.INSGetData && !apdu.Secure(cmd.CLA) &&
-		d.session.phase == sessionOpen
+		d.channel.Authenticated()
 }
 
 // classError refuses classes that are none (6E00) and logical channels other than the basic one,
@@ -185,7 +185,7 @@ func (d *Domain) dispatch(cmd apdu.Command, authenticated bool) ([]byte, error) 
 		return d.getData(cmd)
 	}
 	handler := map[byte]func(apdu.Command) ([]byte, error){
-		gp.INSPutKey: d.putKey, gp.INSStoreData: d.storeData, gp.INSDelete: d.delete,
+		gp.INSPutKey: d.channel.PutKey, gp.INSStoreData: d.storeData, gp.INSDelete: d.delete,
 		gp.INSInstall: d.install, gp.INSLoad: d.loadBlock, gp.INSSetStatus: d.setStatus,
 		gp.INSGetStatus: d.getStatus,
 	}[cmd.INS]
@@ -212,19 +212,4 @@ func (d *Domain) dispatch(cmd apdu.Command, authenticated bool) ([]byte, error) 
 		d.store = storing{}
 	}
 	return handler(cmd)
-}
-
-// refusal turns an error of a command's Parse function into the status word for it.
-func refusal(err error) error {
-	switch {
-	case errors.Is(err, gp.ErrClass):
-		return apdu.SW6E00
-	case errors.Is(err, gp.ErrInstruction):
-		return apdu.SW6D00
-	case errors.Is(err, gp.ErrParameter):
-		return apdu.SW6A86
-	case errors.Is(err, gp.ErrLength):
-		return apdu.SW6700
-	}
-	return apdu.SW6A80
 }

@@ -3,9 +3,9 @@ package isd
 import (
 	"slices"
 
+	"tokenwright/simcard/applet"
 	"tokenwright/tms/gp"
 	"tokenwright/tms/gp/apdu"
-	"tokenwright/tms/gp/keys"
 	"tokenwright/tms/gp/tlv"
 )
 
@@ -14,7 +14,7 @@ import (
 func (d *Domain) getData(cmd apdu.Command) ([]byte, error) {
 	g, err := gp.ParseGetData(cmd)
 	if err != nil {
-		return nil, refusal(err)
+		return nil, applet.Refusal(err)
 	}
 	value, err := d.object(g.Tag)
 	if err != nil {
@@ -37,9 +37,9 @@ func (d *Domain) object(tag uint16) ([]byte, error) {
 	case tag == gp.TagKeyInformation && !old:
 		return d.keyInformation(), nil
 	case tag == gp.TagKDD && !old:
-		return d.KDD[:], nil
-	case tag == gp.TagSequenceCounter && counterLen(d.variant) > 0:
-		return d.defaultCounter()
+		return d.channel.KDD[:], nil
+	case tag == gp.TagSequenceCounter && d.channel.HasCounter():
+		return d.counter()
 	case tag == tagResources && !d.Stock.Quirks.ShortPrivileges:
 		return d.resources(), nil
 	}
@@ -72,7 +72,7 @@ func (d *Domain) recognition() []byte {
 	data := oid(1)
 	data = tlv.Append(data, 0x60, oid(gpVersion...))
 	data = tlv.Append(data, 0x63, oid(3))
-	data = tlv.Append(data, 0x64, oid(4, d.variant.SCP, d.variant.I))
+	data = tlv.Append(data, 0x64, oid(4, d.Stock.SCP, d.Stock.I))
 	return tlv.Append(nil, 0x73, data)
 }
 
@@ -80,35 +80,19 @@ func (d *Domain) recognition() []byte {
 // and length of each key (GPCS 2.3.1 §11.3.3.1.1).
 func (d *Domain) keyInformation() []byte {
 	var out []byte
-	for _, s := range d.sets {
-		for i, k := range s.keys {
-			if k.IsZero() {
-				continue
-			}
-			kind := gp.KeyDES
-			if k.Algorithm() == keys.AES {
-				kind = gp.KeyAES
-			}
-			out = tlv.Append(out, 0xC0, []byte{
-				byte(i + 1), byte(s.kvn), byte(kind), byte(k.Len()),
-			})
-		}
+	for _, k := range d.channel.Keys() {
+		out = tlv.Append(out, 0xC0, []byte{byte(k.ID), byte(k.KVN), byte(k.Type), byte(k.Len)})
 	}
 	return out
 }
 
-// defaultCounter is the sequence counter of the key version that INITIALIZE UPDATE uses by default.
-func (d *Domain) defaultCounter() ([]byte, error) {
-	i := d.find(0)
-	if i < 0 {
-		return nil, apdu.SW6A88
+// counter is the sequence counter of the key version that INITIALIZE UPDATE uses by default.
+func (d *Domain) counter() ([]byte, error) {
+	v, ok, err := d.channel.Counter()
+	if err == nil && !ok {
+		err = apdu.SW6A88
 	}
-	n, err := d.counter(d.sets[i].kvn)
-	if err != nil {
-		return nil, err
-	}
-	b := []byte{byte(n >> 16), byte(n >> 8), byte(n)}
-	return b[3-counterLen(d.variant):], nil
+	return v, err
 }
 
 // tagResources is extended card resources information (ETSI TS 102 226 §8.2.1.7.2): number of

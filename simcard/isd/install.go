@@ -3,6 +3,7 @@ package isd
 import (
 	"errors"
 
+	"tokenwright/simcard/applet"
 	"tokenwright/simcard/nvm"
 	"tokenwright/simcard/registry"
 	"tokenwright/tms/gp"
@@ -32,7 +33,7 @@ func (d *Domain) install(cmd apdu.Command) ([]byte, error) {
 func (d *Domain) installForInstall(cmd apdu.Command) ([]byte, error) {
 	in, err := gp.ParseInstallForInstall(cmd)
 	if err != nil {
-		return nil, refusal(err)
+		return nil, applet.Refusal(err)
 	}
 	if len(in.Token) > 0 {
 		return nil, apdu.SW6985 // No token where none is called for.
@@ -119,7 +120,7 @@ func (d *Domain) addInstance(app registry.App, all gp.InstallParams, params []by
 func (d *Domain) installFor(cmd apdu.Command) ([]byte, error) {
 	in, err := gp.ParseInstallFor(cmd)
 	if err != nil {
-		return nil, refusal(err)
+		return nil, applet.Refusal(err)
 	}
 	app, ok := d.Registry.App(in.App)
 	if !ok {
@@ -138,13 +139,13 @@ func (d *Domain) installFor(cmd apdu.Command) ([]byte, error) {
 func (d *Domain) delete(cmd apdu.Command) ([]byte, error) {
 	del, err := gp.ParseDelete(cmd)
 	if err != nil {
-		return nil, refusal(err)
+		return nil, applet.Refusal(err)
 	}
 	if del.More {
 		return nil, apdu.SW6A86
 	}
 	if del.AID == nil {
-		return d.deleteKeys(del.KeyID, del.KVN)
+		return done, d.channel.DeleteKeys(del.KeyID, del.KVN)
 	}
 	if del.AID.Equal(d.AID()) {
 		return nil, apdu.SW6985

@@ -7,6 +7,7 @@ import (
 	"crypto/subtle"
 	"errors"
 
+	"tokenwright/simcard/applet"
 	"tokenwright/simcard/nvm"
 	"tokenwright/simcard/registry"
 	"tokenwright/tms/gp"
@@ -27,7 +28,7 @@ const loadWrapper = 5
 func (d *Domain) installForLoad(cmd apdu.Command) ([]byte, error) {
 	in, err := gp.ParseInstallForLoad(cmd)
 	if err != nil {
-		return nil, refusal(err)
+		return nil, applet.Refusal(err)
 	}
 	if _, err := in.Params.Nodes(); err != nil {
 		return nil, apdu.SW6A80
@@ -86,7 +87,7 @@ func (d *Domain) loadBlock(cmd apdu.Command) ([]byte, error) {
 func (d *Domain) takeBlock(cmd apdu.Command) ([]byte, error) {
 	block, err := gp.ParseLoad(cmd)
 	if err != nil {
-		return nil, refusal(err)
+		return nil, applet.Refusal(err)
 	}
 	if d.load.stream.Next() == 0 {
 		if err := d.checkFirst(block.Data); err != nil {

@@ -3,6 +3,7 @@ package isd
 import (
 	"bytes"
 
+	"tokenwright/simcard/applet"
 	"tokenwright/simcard/nvm"
 	"tokenwright/simcard/registry"
 	"tokenwright/tms/gp"
@@ -34,7 +35,7 @@ type pager struct {
 func (d *Domain) getStatus(cmd apdu.Command) ([]byte, error) {
 	g, err := gp.ParseGetStatus(cmd)
 	if err != nil {
-		return nil, refusal(err)
+		return nil, applet.Refusal(err)
 	}
 	if sw := d.refuseScope(g.Scope); sw != 0 {
 		return nil, sw
@@ -71,10 +72,7 @@ func (d *Domain) refuseScope(s gp.Scope) apdu.SW {
 
 // page takes as many entries as one answer holds under the session's protection.
 func (d *Domain) page() ([]byte, error) {
-	limit := maxPage
-	if d.session.phase == sessionOpen {
-		limit = min(limit, d.session.card.MaxResponse())
-	}
+	limit := min(maxPage, d.channel.MaxResponse())
 	var out []byte
 	for len(d.pages.rest) > 0 && len(out)+len(d.pages.rest[0]) <= limit {
 		out = append(out, d.pages.rest[0]...)
@@ -204,7 +202,7 @@ func listed(list []byte, tag uint32) bool {
 func (d *Domain) setStatus(cmd apdu.Command) ([]byte, error) {
 	s, err := gp.ParseSetStatus(cmd)
 	if err != nil {
-		return nil, refusal(err)
+		return nil, applet.Refusal(err)
 	}
 	if s.Scope == gp.ScopeISD {
 		return nil, d.setLife(gp.CardState(s.State))

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"fmt"
 
+	"tokenwright/simcard/applet"
 	"tokenwright/simcard/nvm"
 	"tokenwright/simcard/stock"
 	"tokenwright/tms/gp"
@@ -31,7 +32,7 @@ func dataName(tag uint16) string { return fmt.Sprintf("%s%04X", nameData, tag) }
 func (d *Domain) storeData(cmd apdu.Command) ([]byte, error) {
 	s, err := gp.ParseStoreData(cmd)
 	if err != nil {
-		return nil, refusal(err)
+		return nil, applet.Refusal(err)
 	}
 	st := &d.store
 	kind := s.Flags & gp.StoreStructure

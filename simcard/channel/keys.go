@@ -1,4 +1,4 @@
-package isd
+package channel
 
 import (
 	"encoding/json"
@@ -6,18 +6,15 @@ import (
 	"fmt"
 
 	"tokenwright/simcard/nvm"
-	"tokenwright/tms/gp"
 	"tokenwright/tms/gp/keys"
 	"tokenwright/tms/gp/scp"
 )
 
-// Names of the domain's records.
+// Names of records.
 const (
-	nameSets  = "isd/keys"
-	nameLife  = "isd/life"
-	nameTries = "isd/tries"
-	nameSeq   = "isd/seq/"
-	nameData  = "isd/data/"
+	nameSets  = "channel/keys"
+	nameTries = "channel/tries"
+	nameSeq   = "channel/seq/"
 )
 
 // keysPerSet is ENC, MAC and DEK, key identifiers 1 to 3.
@@ -98,41 +95,28 @@ func unmarshalSets(b []byte) ([]keySet, error) {
 	return out, nil
 }
 
-// read fills the domain from memory.
-func (d *Domain) read() error {
-	b, ok := d.Memory.Get(nameSets)
+// read fills the channel from memory.
+func (c *Channel) read() error {
+	b, ok := c.Memory.Get(nameSets)
 	if !ok {
 		return fmt.Errorf("no keys: %w", nvm.ErrCorrupt)
 	}
 	var err error
-	if d.sets, err = unmarshalSets(b); err != nil {
+	if c.sets, err = unmarshalSets(b); err != nil {
 		return err
 	}
-	life, ok := d.Memory.Get(nameLife)
-	if !ok || len(life) != 1 || !gp.CardState(life[0]).Valid() {
-		return fmt.Errorf("life cycle: %w", nvm.ErrCorrupt)
-	}
-	d.life = gp.CardState(life[0])
-	tries, ok := d.Memory.Get(nameTries)
+	tries, ok := c.Memory.Get(nameTries)
 	if !ok || len(tries) != 1 {
 		return fmt.Errorf("authentication tries: %w", nvm.ErrCorrupt)
 	}
-	d.tries = int(tries[0])
-	d.readKDD()
+	c.tries = int(tries[0])
 	return nil
-}
-
-// readKDD takes key diversification data that STORE DATA has brought in place of the factory's.
-func (d *Domain) readKDD() {
-	if v, ok := d.Memory.Get(dataName(gp.TagKDD)); ok {
-		copy(d.KDD[:], v)
-	}
 }
 
 // find gives the index of the set that INITIALIZE UPDATE asks for; 00 is the first one that is
 // complete (GPCS 2.3.1 §E.5.1.3). It is -1 without one.
-func (d *Domain) find(kvn keys.KVN) int {
-	for i, s := range d.sets {
+func (c *Channel) find(kvn keys.KVN) int {
+	for i, s := range c.sets {
 		if (kvn == 0 || s.kvn == kvn) && s.complete() {
 			return i
 		}
@@ -140,8 +124,8 @@ func (d *Domain) find(kvn keys.KVN) int {
 	return -1
 }
 
-func (d *Domain) index(kvn keys.KVN) int {
-	for i, s := range d.sets {
+func (c *Channel) index(kvn keys.KVN) int {
+	for i, s := range c.sets {
 		if s.kvn == kvn {
 			return i
 		}
@@ -166,8 +150,8 @@ func counterLen(v scp.Variant) int {
 	return 0
 }
 
-func (d *Domain) counter(kvn keys.KVN) (uint32, error) {
-	b, ok := d.Memory.Get(seqName(kvn))
+func (c *Channel) counter(kvn keys.KVN) (uint32, error) {
+	b, ok := c.Memory.Get(seqName(kvn))
 	if !ok {
 		return 0, nil
 	}

@@ -1,23 +1,24 @@
-package isd
+package channel
 
 import (
 	"crypto/subtle"
 	"errors"
 	"slices"
 
+	"tokenwright/simcard/applet"
 	"tokenwright/simcard/nvm"
 	"tokenwright/tms/gp"
 	"tokenwright/tms/gp/apdu"
 	"tokenwright/tms/gp/keys"
 )
 
-// putKey adds or replaces keys (GPCS 2.3.1 §11.8, AMD-D §7.2). All keys of the command take effect
+// PutKey adds or replaces keys (GPCS 2.3.1 §11.8, AMD-D §7.2). All keys of the command take effect
 // in one commit, or none does. Replaced and new sets start with a sequence counter of zero. The
 // factory set FF goes when the first other set is complete.
-func (d *Domain) putKey(cmd apdu.Command) ([]byte, error) {
+func (c *Channel) PutKey(cmd apdu.Command) ([]byte, error) {
 	p, err := gp.ParsePutKey(cmd)
 	if err != nil {
-		return nil, refusal(err)
+		return nil, applet.Refusal(err)
 	}
 	first := int(p.FirstKeyID)
 	switch {
@@ -28,15 +29,15 @@ func (d *Domain) putKey(cmd apdu.Command) ([]byte, error) {
 	}
 	values := make([]keys.Key, len(p.Keys))
 	for i, k := range p.Keys {
-		if values[i], err = d.unwrapKey(k); err != nil {
+		if values[i], err = c.unwrapKey(k); err != nil {
 			return nil, err
 		}
 	}
-	sets, err := d.withKeys(p.OldKVN, p.KVN, first-1, values)
+	sets, err := c.withKeys(p.OldKVN, p.KVN, first-1, values)
 	if err != nil {
 		return nil, err
 	}
-	if err := d.commitSets(sets, p.OldKVN, p.KVN); err != nil {
+	if err := c.commitSets(sets, p.OldKVN, p.KVN); err != nil {
 		return nil, err
 	}
 	out := gp.PutKeyResponse{KVN: p.KVN}
@@ -47,7 +48,7 @@ func (d *Domain) putKey(cmd apdu.Command) ([]byte, error) {
 }
 
 // unwrapKey decrypts one key and checks its KCV (GPCS 2.3.1 §11.8.2.3.3).
-func (d *Domain) unwrapKey(k gp.KeyData) (keys.Key, error) {
+func (c *Channel) unwrapKey(k gp.KeyData) (keys.Key, error) {
 	algorithm := keys.DES3
 	switch k.Type {
 	case gp.KeyDES, gp.KeyDESOld, gp.KeyDES3CBC, gp.KeyDESECB, gp.KeyDESCBC:
@@ -56,10 +57,10 @@ func (d *Domain) unwrapKey(k gp.KeyData) (keys.Key, error) {
 	default:
 		return keys.Key{}, apdu.SW6A80
 	}
-	if (algorithm == keys.AES) != (d.variant.SCP == 3) || len(k.KCV) != len(keys.KCV{}) {
+	if (algorithm == keys.AES) != (c.Variant.SCP == 3) || len(k.KCV) != len(keys.KCV{}) {
 		return keys.Key{}, apdu.SW6A80
 	}
-	plain, err := d.decrypt(k.Value)
+	plain, err := c.Decrypt(k.Value)
 	if err != nil {
 		return keys.Key{}, err
 	}
@@ -76,14 +77,14 @@ func (d *Domain) unwrapKey(k gp.KeyData) (keys.Key, error) {
 
 // withKeys gives the key sets as they are once the keys stand under version kvn, from index first
 // on: as additions when old is 00, otherwise in place of those of version old.
-func (d *Domain) withKeys(old, kvn keys.KVN, first int, values []keys.Key) ([]keySet, error) {
-	sets := slices.Clone(d.sets)
-	i := d.index(kvn)
+func (c *Channel) withKeys(old, kvn keys.KVN, first int, values []keys.Key) ([]keySet, error) {
+	sets := slices.Clone(c.sets)
+	i := c.index(kvn)
 	if old != 0 {
-		if i = d.index(old); i < 0 {
+		if i = c.index(old); i < 0 {
 			return nil, apdu.SW6A88
 		}
-		if kvn != old && d.index(kvn) >= 0 {
+		if kvn != old && c.index(kvn) >= 0 {
 			return nil, apdu.SW6A80
 		}
 	} else if i < 0 {
@@ -131,12 +132,12 @@ func (s keySet) uniform() bool {
 }
 
 // commitSets writes the sets; the counters of the given versions start anew.
-func (d *Domain) commitSets(sets []keySet, changed ...keys.KVN) error {
+func (c *Channel) commitSets(sets []keySet, changed ...keys.KVN) error {
 	b, err := marshalSets(sets)
 	if err != nil {
 		return err
 	}
-	err = d.Memory.Update(func(tx *nvm.Tx) error {
+	err = c.Memory.Update(func(tx *nvm.Tx) error {
 		tx.Put(nameSets, b)
 		for _, kvn := range changed {
 			tx.Delete(seqName(kvn))
@@ -149,17 +150,17 @@ func (d *Domain) commitSets(sets []keySet, changed ...keys.KVN) error {
 	if err != nil {
 		return err
 	}
-	d.sets = sets
+	c.sets = sets
 	return nil
 }
 
-// deleteKeys removes the keys that DELETE names: a version, an identifier in all versions, or one
+// DeleteKeys removes the keys that DELETE names: a version, an identifier in all versions, or one
 // key (GPCS 2.3.1 §11.2.2.3.2). The last complete set stays: without it the card would be lost.
-func (d *Domain) deleteKeys(id *keys.KeyID, kvn *keys.KVN) ([]byte, error) {
+func (c *Channel) DeleteKeys(id *keys.KeyID, kvn *keys.KVN) error {
 	var sets []keySet
 	var changed []keys.KVN
 	usable := false
-	for _, s := range d.sets {
+	for _, s := range c.sets {
 		hit, empty := false, true
 		for i, k := range s.keys {
 			if !k.IsZero() && (kvn == nil || *kvn == s.kvn) && (id == nil || int(*id) == i+1) {
@@ -177,9 +178,9 @@ func (d *Domain) deleteKeys(id *keys.KeyID, kvn *keys.KVN) ([]byte, error) {
 	}
 	switch {
 	case len(changed) == 0:
-		return nil, apdu.SW6A88
+		return apdu.SW6A88
 	case !usable:
-		return nil, apdu.SW6985
+		return apdu.SW6985
 	}
-	return done, d.commitSets(sets, changed...)
+	return c.commitSets(sets, changed...)
 }
