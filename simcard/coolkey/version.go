@@ -124,7 +124,7 @@ func Identify(f gp.LoadFile, size int, sha256 string) Version {
 		}
 	}
 	for _, k := range knownFiles {
-		if k.digest == sha256 || k.digest == "" && k.size == size {
+		if k.size == size && (k.digest == "" || k.digest == sha256) {
 			return k.version
 		}
 	}

@@ -51,11 +51,6 @@ func (r *Registry) SetState(aid gp.AID, s gp.AppState) error {
 	return r.change(aid, func(a *App) { a.State = s })
 }
 
-// SetPrivileges changes the privileges of an instance.
-func (r *Registry) SetPrivileges(aid gp.AID, p [3]byte) error {
-	return r.change(aid, func(a *App) { a.Privileges = p })
-}
-
 func (r *Registry) change(aid gp.AID, edit func(*App)) error {
 	c := r.edited()
 	i := slices.IndexFunc(c.Apps, func(a App) bool { return a.AID.Equal(aid) })
