@@ -18,11 +18,11 @@ func apduCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "apdu --stock NAME",
 		Short: "Answer one APDU a line",
-		Long: `Reads one command APDU in hex a line from standard input and writes the response APDU in hex as
-one line to standard output, at once, so that a script can hold a conversation. The line "reset" is
-a cold reset and answers the ATR. Spaces in a line do not matter; "#" starts a comment; blank lines
-are passed over. A line that is anything else ends the program with an error that names it, exit
-code 2, and no line of output for it.`,
+		Long: `Reads one command APDU in hex a line from standard input and writes the response APDU
+in hex as one line to standard output, at once, so that a script can hold a conversation.
+The line "reset" is a cold reset and answers the ATR. Spaces in a line do not matter; "#"
+starts a comment; blank lines are passed over. A line that is anything else ends the program
+with an error that names it, exit code 2, and no line of output for it.`,
 		Example: `  printf '00A4040000\n80CA9F7F00\n' | simcard apdu --stock gp211-scp01
   echo B03C000010 | simcard apdu --stock gp211-scp01 --applet coolkey`,
 		Args: cobra.NoArgs,

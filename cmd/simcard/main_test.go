@@ -76,15 +76,20 @@ func TestAPDUAnswersBeforeTheNextLine(t *testing.T) {
 	require.Zero(t, <-done)
 }
 
+func coolkeyOn(args ...string) []string {
+	return append([]string{"--stock", "gp211-scp01", "--applet", "coolkey"}, args...)
+}
+
 func TestBadInput(t *testing.T) {
+	scp01 := []string{"--stock", "gp211-scp01"}
 	for name, c := range map[string]struct {
 		lines string
 		args  []string
 		want  string
 	}{
-		"hex":           {"00A4040000\n80CAxx", []string{"--stock", "gp211-scp01"}, "line 2: not an APDU"},
-		"odd":           {"00A", []string{"--stock", "gp211-scp01"}, "line 1: not an APDU"},
-		"long line":     {strings.Repeat("00", maxLine), []string{"--stock", "gp211-scp01"}, "line 1"},
+		"hex":           {"00A4040000\n80CAxx", scp01, "line 2: not an APDU"},
+		"odd":           {"00A", scp01, "line 1: not an APDU"},
+		"long line":     {strings.Repeat("00", maxLine), scp01, "line 1"},
 		"stock":         {"", []string{"--stock", "x"}, `unknown stock "x"`},
 		"no stock":      {"", nil, "--stock"},
 		"flag":          {"", []string{"--nope"}, "unknown flag"},
@@ -97,9 +102,9 @@ func TestBadInput(t *testing.T) {
 		"i":             {"", []string{"--stock", "gp211-scp01", "--i", "x"}, "--i"},
 		"applet":        {"", []string{"--stock", "gp211-scp01", "--applet", "x"}, "--applet"},
 		"build alone":   {"", []string{"--stock", "gp211-scp01", "--build", "00"}, "--applet"},
-		"build":         {"", []string{"--stock", "gp211-scp01", "--applet", "coolkey", "--build", "x"}, "--build"},
-		"params":        {"", []string{"--stock", "gp211-scp01", "--applet", "coolkey", "--install-params", "x"}, "--install-params"},
-		"challenge hex": {"", []string{"--stock", "gp211-scp01", "--card-challenge", "x"}, "--card-challenge"},
+		"build":         {"", coolkeyOn("--build", "x"), "--build"},
+		"params":        {"", coolkeyOn("--install-params", "x"), "--install-params"},
+		"challenge hex": {"", append(scp01, "--card-challenge", "x"), "--card-challenge"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			code, out, errOut := execute(t, c.lines, append([]string{"apdu"}, c.args...)...)

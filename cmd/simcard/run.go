@@ -23,9 +23,9 @@ func runCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "run --stock NAME",
 		Short: "Put a card into a virtual reader",
-		Long: `Connects a card to a virtual reader: vsmartcard's reader driver for pcscd, or anything else that
-speaks its protocol, such as "esc --vpcd". Connects again when the reader goes away and comes back.
-Ctrl-C takes the card out.`,
+		Long: `Connects a card to a virtual reader: vsmartcard's reader driver for pcscd, or anything
+else that speaks its protocol, such as "esc --vpcd". Connects again when the reader goes away
+and comes back. Ctrl-C takes the card out.`,
 		Example: "  simcard run --stock gp211-scp01 --state card1",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
