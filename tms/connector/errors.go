@@ -48,12 +48,12 @@ var (
 )
 
 var (
-	// ErrUnauthorized says that the TKS does not serve this caller.
-	ErrUnauthorized = errors.New("not authorized by the token key service")
+	// ErrUnauthorized says that the peer does not serve this caller.
+	ErrUnauthorized = errors.New("not authorized by the peer")
 	// ErrUnavailable says that no configured host gave an answer.
-	ErrUnavailable = errors.New("no token key service reachable")
+	ErrUnavailable = errors.New("no configured host answered")
 	// ErrProtocol says that a peer's answer is not the wire form.
-	ErrProtocol = errors.New("answer is not the token key service's wire form")
+	ErrProtocol = errors.New("answer is not in the wire form")
 )
 
 // Error is a request that a TKS understood and did not fulfil. Over HTTPS only Status travels:
