@@ -118,7 +118,7 @@ func TestClassesAndInstructions(t *testing.T) {
 	)
 	// Without a session, every instruction that manages content is refused, and no other is known.
 	known := "CA D8 E2 E4 E6 E8 F0 F2 50 82 A4 70 "
-	for ins := 0; ins < 256; ins++ {
+	for ins := range 256 {
 		got := send(t, c, "80"+upper([]byte{byte(ins)})+"000000")
 		switch {
 		case !strings.Contains(known, upper([]byte{byte(ins)})+" "):

@@ -29,7 +29,6 @@ type Console struct {
 
 	mu    sync.Mutex
 	total Total
-	notes []string
 }
 
 // NewConsole writes to out, in colour if asked.

@@ -12,10 +12,7 @@ import (
 )
 
 // Privileges of the domain itself (GPCS 2.3.1 §6.6.2).
-var (
-	ownPrivileges      = []byte{0x9E, 0xFE, 0x80}
-	ownPrivilegesShort = []byte{0x9E}
-)
+var ownPrivileges = []byte{0x9E, 0xFE, 0x80}
 
 const (
 	maxPage  = 255 // bytes of entries in one answer

@@ -3,7 +3,6 @@ package connector
 import (
 	"context"
 	"crypto/tls"
-	"errors"
 	"fmt"
 	"net"
 	"net/http"
@@ -243,5 +242,5 @@ func TestUnwrapBounds(t *testing.T) {
 	require.Error(t, err)
 	_, err = NewSharedSecret(keys.Key{})
 	require.Error(t, err)
-	assert.False(t, errors.Is(err, ErrProtocol))
+	assert.NotErrorIs(t, err, ErrProtocol)
 }

@@ -31,7 +31,7 @@ var (
 	ErrData        = errors.New("coolkey: malformed data")
 )
 
-// NoLe, as the Ne of a command without data, leaves the Le field out.
+// NoLe leaves the Le field out, as the Ne of a command without data.
 const NoLe = -1
 
 // Class says with which class byte a command goes.

@@ -2,7 +2,6 @@ package apdu_test
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
 	"testing"
 
@@ -26,7 +25,7 @@ func TestResponse(t *testing.T) {
 	require.NotErrorIs(t, wrapped, apdu.SW6A82)
 	require.EqualError(t, wrapped, "get data: 6A88 referenced data not found")
 	var sw apdu.SW
-	require.True(t, errors.As(wrapped, &sw))
+	require.ErrorAs(t, wrapped, &sw)
 	require.Equal(t, apdu.SW(0x6A88), sw)
 
 	_, err = apdu.ParseResponse([]byte{0x90})

@@ -4,7 +4,7 @@ import "fmt"
 
 // SW is a status word. As an error it reads "6982 security status not satisfied"; it compares by
 // value, so errors.Is(err, SW6982) finds it in a chain.
-type SW uint16 //nolint:errname // the field calls it a status word
+type SW uint16
 
 // Status words of ISO/IEC 7816-4 §5.6 and GPCS 2.3.1 §11.1.3.
 const (

@@ -59,7 +59,7 @@ func exchange(t testing.TB, h *scp.Host, c *scp.Card, cmd apdu.Command, resp apd
 	plain, err := c.Unwrap(w)
 	require.NoError(t, err)
 	assert.Equal(t, cmd.Header(), plain.Header())
-	assert.Equal(t, len(cmd.Data), len(plain.Data))
+	assert.Len(t, plain.Data, len(cmd.Data))
 	assert.Equal(t, append([]byte{}, cmd.Data...), append([]byte{}, plain.Data...))
 	r, err := c.Wrap(resp)
 	require.NoError(t, err)

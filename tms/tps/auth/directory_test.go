@@ -25,7 +25,7 @@ import (
 	glldap "github.com/glauth/ldap"
 	"github.com/rs/zerolog"
 	"github.com/stretchr/testify/require"
-	"go.opentelemetry.io/otel/trace"
+	"go.opentelemetry.io/otel/trace/noop"
 
 	"tokenwright/tms/tps/auth"
 )
@@ -88,7 +88,7 @@ func startGlauth(t *testing.T, security *tls.Config) directory {
 		BaseDN: "dc=example,dc=com", Datastore: "config",
 		NameFormatAsArray: []string{"uid", "cn"}, GroupFormatAsArray: []string{"ou"},
 	}
-	quiet, tracer := zerolog.Nop(), trace.NewNoopTracerProvider().Tracer("")
+	quiet, tracer := zerolog.Nop(), noop.NewTracerProvider().Tracer("")
 	h := handler.NewConfigHandler(
 		handler.Backend(back), handler.Logger(&quiet), handler.Monitor(silent{}),
 		handler.Tracer(tracer), handler.LDAPHelper(handler.NewLDAPOpsHelper(tracer)),
