@@ -2,7 +2,9 @@ package simcard_test
 
 import (
 	"bytes"
+	"crypto/sha1"
 	"crypto/sha256"
+	"crypto/sha512"
 	"fmt"
 	"strings"
 	"testing"
@@ -110,7 +112,8 @@ func TestRefusedLoads(t *testing.T) {
 	other := bytes.Clone(file)
 	copy(other[13:], []byte{0x62, 0x76, 0x01, 0xFF, 0x00, 0x01}) // another package AID
 	start := gp.InstallForLoad{File: packageAID}.Command()
-	sum := sha256.Sum256(file)
+	sum, sum1, sum384, sum512 := sha256.Sum256(file), sha1.Sum(file), sha512.Sum384(file),
+		sha512.Sum512(file)
 	for name, try := range map[string]struct {
 		start  gp.InstallForLoad
 		stream []byte
@@ -129,7 +132,10 @@ func TestRefusedLoads(t *testing.T) {
 		"wrong hash": {
 			start: gp.InstallForLoad{Hash: make([]byte, 32)}, stream: wrap(file), want: apdu.SW6A80,
 		},
-		"right hash": {start: gp.InstallForLoad{Hash: sum[:]}, stream: wrap(file), want: apdu.SW9000},
+		"SHA-256": {start: gp.InstallForLoad{Hash: sum[:]}, stream: wrap(file), want: apdu.SW9000},
+		"SHA-1":   {start: gp.InstallForLoad{Hash: sum1[:]}, stream: wrap(file), want: apdu.SW9000},
+		"SHA-384": {start: gp.InstallForLoad{Hash: sum384[:]}, stream: wrap(file), want: apdu.SW9000},
+		"SHA-512": {start: gp.InstallForLoad{Hash: sum512[:]}, stream: wrap(file), want: apdu.SW9000},
 	} {
 		try.start.File = packageAID
 		require.NoError(t, h.send(try.start.Command()).Err(), name)
@@ -541,7 +547,9 @@ func TestStoreData(t *testing.T) {
 		exchange{"80E2900006420101C10100", "6A80"}, exchange{"80CA004200", "42030102039000"},
 		exchange{"80E2900003420501", "6A80"}, exchange{"80E2900000", "6A80"},
 		exchange{"80E2F00003420101", "6A86"}, exchange{"80E2980003420101", "6A86"},
-		exchange{"80E28800030071 00", "6A80"},
+		exchange{"80E28800030071 00", "6A80"}, exchange{"80E2880002007 0", "6A80"},
+		exchange{"80E288000A0070FF00054503010203", "9000"}, exchange{"80E28800040070FF00", "6A80"},
+		exchange{"80E28800040070 0542", "6A80"}, exchange{"80CA004500", "45030102039000"},
 		// blocks: one after the other, from 00
 		exchange{"80E2100002420300", "9000"}, exchange{"80E290020111", "6A86"},
 		exchange{"80E290010111", "6A86"},

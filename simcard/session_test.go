@@ -309,3 +309,18 @@ func TestRMACSession(t *testing.T) {
 	h = channel(t, old, 0xFF, 1)
 	require.Equal(t, "6D00", h.hex("807A100000"))
 }
+
+// Some cards answer a plain GET DATA inside a session, which goes on.
+func TestPlainGetDataQuirk(t *testing.T) {
+	s := stockOf(t, "gp211-scp01")
+	s.Quirks.PlainGetData = true
+	c, err := simcard.New(s)
+	require.NoError(t, err)
+	require.NoError(t, c.PowerOn())
+	h := channel(t, c, 0xFF, 1)
+	require.Equal(t, "9000", sw(send(t, c, "80CA006600")))
+	require.Equal(t, "9000", sw(h.hex("80CA006600")), "the protected form works too")
+	require.Equal(t, "9000", sw(h.hex(getStatus)))
+	require.Equal(t, "6982", send(t, c, getStatus))
+	require.Equal(t, "6982", send(t, c, "80CA006600"), "not once the session was aborted")
+}

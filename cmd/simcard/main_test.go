@@ -15,6 +15,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"tokenwright/fixtures/cards"
 	"tokenwright/fixtures/vectors"
 	"tokenwright/vpcd"
 )
@@ -169,6 +170,38 @@ func TestOverridesReplayForeignSessions(t *testing.T) {
 		n++
 	}
 	require.Greater(t, n, 25)
+}
+
+// So does a conversation with the real applet, as far as it has no random answers.
+func TestOverridesReplayTheRealApplet(t *testing.T) {
+	sections, err := cards.CoolKey()
+	require.NoError(t, err)
+	n := 0
+	for _, s := range sections {
+		var lines, want []string
+		for _, step := range s.Steps {
+			if step.Varies || strings.Contains(step.Cmd, "NONCE") || strings.HasPrefix(step.Cmd, "840A") {
+				lines = nil
+				break
+			}
+			if step.Reset {
+				step.Cmd = "reset"
+			}
+			lines, want = append(lines, step.Cmd), append(want, step.Resp)
+		}
+		if lines == nil {
+			continue
+		}
+		code, out, errOut := execute(t, strings.Join(lines, "\n"), "apdu", "--stock", "gp211-scp01",
+			"--keys", "404142434445464748494A4B4C4D4E4F", "--kvn", "01", "--scp", "01", "--i", "05",
+			"--kdd", "40906155760102030405", "--card-challenge", s.CardChallenge,
+			"--atr", "3B759400006202020201", "--nonce", "1122334455667788",
+			"--applet", "coolkey", "--install-params", s.Params, "--build", "58755637")
+		require.Zero(t, code, errOut)
+		require.Equal(t, want, strings.Split(strings.TrimSpace(out), "\n"), s.Name)
+		n++
+	}
+	require.Equal(t, 3, n)
 }
 
 func TestState(t *testing.T) {

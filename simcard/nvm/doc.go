@@ -7,6 +7,9 @@
 // Hook, with which a tester cuts the power before, within or after it. A log that has grown well
 // past what it holds is compacted by swapping in a whole new image.
 //
+// A commit outlives the process that made it. The machine's own loss of power may take back the last
+// commits since the file was closed or compacted, in whole commits: files are not synced at each.
+//
 // The package knows bytes, not cards: it must not know what a record means, nor any APDU. A state
 // file holds card keys in clear, readable by its owner only (mode 0600): it is the card.
 package nvm

@@ -150,6 +150,60 @@ func TestCompaction(t *testing.T) {
 	}
 }
 
+// A file that is compacted keeps its name, its lock and its content.
+func TestCompactionOfAFile(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "card")
+	dev, err := nvm.OpenFile(path)
+	require.NoError(t, err)
+	m, err := nvm.Open(dev, nvm.Options{})
+	require.NoError(t, err)
+	var last []byte
+	for i := range 200 {
+		last = bytes.Repeat([]byte{byte(i)}, 4000)
+		put(t, m, "big", last)
+		put(t, m, fmt.Sprint("small ", i%10), []byte{byte(i)})
+	}
+	info, err := os.Stat(path)
+	require.NoError(t, err)
+	require.Less(t, info.Size(), int64(400<<10), "200 commits of 4000 bytes, compacted")
+	require.Equal(t, os.FileMode(0o600), info.Mode().Perm())
+	_, err = nvm.OpenFile(path)
+	require.ErrorIs(t, err, nvm.ErrLocked)
+	require.NoError(t, m.Restart())
+	require.NoError(t, m.Close())
+	left, err := os.ReadDir(filepath.Dir(path))
+	require.NoError(t, err)
+	require.Len(t, left, 2, "the state file and its lock")
+
+	dev, err = nvm.OpenFile(path)
+	require.NoError(t, err)
+	m, err = nvm.Open(dev, nvm.Options{})
+	require.NoError(t, err)
+	defer m.Close()
+	v, _ := m.Get("big")
+	require.Equal(t, last, v)
+	require.Len(t, m.Names("small "), 10)
+	require.EqualValues(t, 400, m.Commits())
+}
+
+func TestOtherFilesAreRefused(t *testing.T) {
+	dir := t.TempDir()
+	_, err := nvm.OpenFile(dir)
+	require.Error(t, err)
+	_, err = nvm.OpenFile(filepath.Join(dir, "no", "such", "place"))
+	require.Error(t, err)
+	path := filepath.Join(dir, "text")
+	require.NoError(t, os.WriteFile(path, []byte("a file of somebody else's, of some length\n"), 0o644))
+	dev, err := nvm.OpenFile(path)
+	require.NoError(t, err)
+	_, err = nvm.Open(dev, nvm.Options{})
+	require.ErrorIs(t, err, nvm.ErrCorrupt)
+	require.NoError(t, dev.Close())
+	b, err := os.ReadFile(path)
+	require.NoError(t, err)
+	require.Equal(t, "a file of somebody else's, of some length\n", string(b), "it stays as it was")
+}
+
 func TestLimit(t *testing.T) {
 	m, err := nvm.Open(nvm.NewRAM(nil), nvm.Options{Limit: 100})
 	require.NoError(t, err)
