@@ -103,7 +103,7 @@ const (
 	unauthorizedBody    = "unauthorized="
 	maxAnswerFields     = 32
 	maxAnswerBytes      = 64 << 10
-	maxRequestBytes     = 16 << 10
+	maxRequestBytes     = 32 << 10
 	maxRequestFields    = 32
 	maxTransportKey     = 1024 // an RSA block of up to 8192 bits
 	maxKeySetData       = 255  // one short PUT KEY

@@ -51,12 +51,15 @@ func validSession(id string) bool {
 	if id == "" || len(id) > MaxSessionID {
 		return false
 	}
-	return strings.IndexFunc(id, func(r rune) bool {
-		switch {
-		case r >= 'a' && r <= 'z', r >= 'A' && r <= 'Z', r >= '0' && r <= '9':
-			return false
-		default:
-			return !strings.ContainsRune("-_.", r)
-		}
-	}) < 0
+	return !strings.ContainsFunc(id, badSessionRune)
+}
+
+// badSessionRune tells what may not stand in ids that go into headers and logs.
+func badSessionRune(r rune) bool {
+	switch {
+	case r >= 'a' && r <= 'z', r >= 'A' && r <= 'Z', r >= '0' && r <= '9':
+		return false
+	default:
+		return !strings.ContainsRune("-_.", r)
+	}
 }

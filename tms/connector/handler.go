@@ -37,14 +37,7 @@ type HandlerOptions struct {
 // that requests and verifies client certificates: without one, every answer is "unauthorized=".
 // An SCP02Stepper is used if t is one.
 func TKSHandler(t TKS, secret *SharedSecret, o HandlerOptions) (http.Handler, error) {
-	h := &tksHandler{tks: t, log: o.Log, timeout: o.Timeout}
-	if h.log == nil {
-		h.log = slog.New(slog.DiscardHandler)
-	}
-	if h.timeout <= 0 {
-		h.timeout = DefaultTimeout
-	}
-	h.stepper, _ = t.(SCP02Stepper)
+	clients := make([]Client, 0, len(o.Clients))
 	for _, c := range o.Clients {
 		if c.Secret == nil {
 			c.Secret = secret
@@ -52,15 +45,18 @@ func TKSHandler(t TKS, secret *SharedSecret, o HandlerOptions) (http.Handler, er
 		if c.Secret == nil {
 			return nil, fmt.Errorf("client %q: has no shared secret", c.Name)
 		}
-		if c.Secret.Legacy() {
-			h.log.Warn("shared secret is a DES3 key; replace it by an AES one", "client", c.Name)
+		if c.Secret.Legacy() && o.Log != nil {
+			o.Log.Warn("shared secret is a DES3 key; replace it by an AES one", "client", c.Name)
 		}
-		a, err := newAllowed(c)
-		if err != nil {
-			return nil, err
-		}
-		h.clients = append(h.clients, a)
+		clients = append(clients, c)
 	}
+	o.Clients = clients
+	g, err := newGate(o)
+	if err != nil {
+		return nil, err
+	}
+	h := &tksHandler{gate: g, tks: t}
+	h.stepper, _ = t.(SCP02Stepper)
 	mux := http.NewServeMux()
 	for _, p := range []string{PathComputeSessionKey, PathCreateKeySetData, PathEncryptData,
 		PathComputeRandomData} {
@@ -70,39 +66,22 @@ func TKSHandler(t TKS, secret *SharedSecret, o HandlerOptions) (http.Handler, er
 }
 
 type tksHandler struct {
+	gate
 	tks     TKS
 	stepper SCP02Stepper // nil when the TKS is none
-	clients []allowed
-	log     *slog.Logger
-	timeout time.Duration
 }
 
 // ServeHTTP answers one request.
 func (h *tksHandler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	client := findClient(h.clients, r.TLS)
-	if client == nil {
-		h.log.Warn("request refused: client is not on the list", "peer", peerName(r),
-			"remote", r.RemoteAddr)
-		writeBody(w, []byte(unauthorizedBody))
-		return
-	}
-	ctx, cancel := context.WithTimeout(r.Context(), h.timeout)
-	defer cancel()
-	ctx = WithCaller(ctx, client.Name)
-	ctx = WithSession(ctx, r.Header.Get(sessionHeader))
-	form, code, err := readForm(w, r)
-	if err != nil {
-		h.log.Warn("request refused", "client", client.Name, "error", err)
-		http.Error(w, http.StatusText(code), code)
-		return
-	}
-	fields, err := h.dispatch(ctx, client, form)
-	if err != nil {
-		h.log.Warn("request failed", "client", client.Name, "session", Session(ctx),
-			"status", int(StatusOf(err)), "error", err)
-		fields = []field{{fieldStatus, strconv.Itoa(int(StatusOf(err)))}}
-	}
-	writeBody(w, encodeAnswer(fields))
+	h.pass(w, r, func(ctx context.Context, c *allowed, f form) []field {
+		fields, err := h.dispatch(ctx, c, f)
+		if err != nil {
+			h.log.Warn("request failed", "client", c.Name, "session", Session(ctx),
+				"status", int(StatusOf(err)), "error", err)
+			fields = []field{{fieldStatus, strconv.Itoa(int(StatusOf(err)))}}
+		}
+		return fields
+	})
 }
 
 // dispatch decides what is asked by which parameters are present, in the order that the wire
