@@ -6,7 +6,7 @@ OUT          := out
 BIN          := bin
 TOOLS        := $(CURDIR)/$(BIN)/tools
 LINT_VERSION := v2.15.0
-LINT         ?= $(TOOLS)/golangci-lint-$(LINT_VERSION)
+LINTER       ?= $(TOOLS)/golangci-lint-$(LINT_VERSION)
 
 FUZZTIME     ?= 30s
 FUZZJOBS     ?= 1
@@ -39,7 +39,7 @@ help:
 	'make bdd-pcsc   the features through pcscd, with virtual readers of their own  (READERS=4)' \
 	'make test       all tests; with the race detector where there is a C compiler  (RACE=0|1)' \
 	'make test-pcsc  the tests of PC/SC, against pcscd with virtual readers' \
-	'make check      gofmt, go vet, golangci-lint $(LINT_VERSION) (LINT= leaves it out), build without cgo' \
+	'make check      gofmt, go vet, golangci-lint $(LINT_VERSION) (LINTER= leaves it out), build without cgo' \
 	'make fmt        gofmt -w' \
 	'make build      the commands, to $(BIN)/' \
 	'make bench      figures beside their baselines  (BENCH=regexp BENCHTIME=1s BENCHCOUNT=3 BENCHSTRICT=0 BENCH_JSON=file)' \
@@ -89,12 +89,12 @@ check: tags
 	$(GO) vet ./...
 	$(if $(GOTAGS),$(GO) vet -tags '$(GOTAGS)' ./...)
 	CGO_ENABLED=0 $(GO) build ./...
-	@$(if $(LINT),$(MAKE) --no-print-directory lint,echo 'golangci-lint: left out')
+	@$(if $(LINTER),$(MAKE) --no-print-directory lint,echo 'golangci-lint: left out')
 	@for s in scripts/pcscd .ci/run; do bash -n $$s || exit 1; \
 	  if command -v shellcheck >/dev/null; then shellcheck $$s || exit 1; fi; done
 
-lint: $(LINT)
-	$(LINT) run $(if $(GOTAGS),--build-tags '$(GOTAGS)') ./...
+lint: $(LINTER)
+	$(LINTER) run $(if $(GOTAGS),--build-tags '$(GOTAGS)') ./...
 
 # Kept out of go.mod: it would bring a few hundred modules along.
 $(TOOLS)/golangci-lint-$(LINT_VERSION): | need-go
@@ -102,7 +102,7 @@ $(TOOLS)/golangci-lint-$(LINT_VERSION): | need-go
 	@mkdir -p $(TOOLS) && GOFLAGS= GOBIN=$(TOOLS) $(GO) install \
 	  github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(LINT_VERSION) && \
 	mv $(TOOLS)/golangci-lint $@ || { \
-	  echo 'golangci-lint could not be built (no network?); make check LINT= goes without.' >&2; exit 1; }
+	  echo 'golangci-lint could not be built (no network?); make check LINTER= goes without.' >&2; exit 1; }
 
 fmt: need-go
 	@gofmt -l -w $$(git ls-files -co --exclude-standard '*.go')
