@@ -94,7 +94,7 @@ check: tags
 	  if command -v shellcheck >/dev/null; then shellcheck $$s || exit 1; fi; done
 
 lint: $(LINTER)
-	$(LINTER) run $(if $(GOTAGS),--build-tags '$(GOTAGS)') ./...
+	$(LINTER) run --allow-parallel-runners $(if $(GOTAGS),--build-tags '$(GOTAGS)') ./...
 
 # Kept out of go.mod: it would bring a few hundred modules along.
 $(TOOLS)/golangci-lint-$(LINT_VERSION): | need-go
