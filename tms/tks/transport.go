@@ -83,7 +83,7 @@ func (t *transporter) make(w wrapping) (out connector.KRATransport, err error) {
 
 func (t *transporter) encrypt(plain []byte) ([]byte, error) {
 	if t.pkcs1v15 {
-		return rsa.EncryptPKCS1v15(t.rand, t.to, plain) //nolint:staticcheck // for an old KRA
+		return rsa.EncryptPKCS1v15(t.rand, t.to, plain)
 	}
 	return rsa.EncryptOAEP(sha256.New(), t.rand, t.to, plain, nil)
 }

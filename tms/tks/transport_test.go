@@ -44,7 +44,7 @@ func TestTransportKeysOpenOnBothEnds(t *testing.T) {
 		require.NoError(t, err)
 		open := func(b []byte) []byte {
 			if pkcs1 {
-				plain, err := rsa.DecryptPKCS1v15(nil, kra, b) //nolint:staticcheck // as an old KRA
+				plain, err := rsa.DecryptPKCS1v15(nil, kra, b)
 				require.NoError(t, err)
 				return plain
 			}
