@@ -2,7 +2,6 @@ package keyblob_test
 
 import (
 	"bytes"
-	"errors"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -16,7 +15,7 @@ import (
 func requireSW(t *testing.T, err error, words ...apdu.SW) {
 	t.Helper()
 	var sw apdu.SW
-	require.True(t, errors.As(err, &sw), "%v", err)
+	require.ErrorAs(t, err, &sw)
 	require.Contains(t, words, sw)
 }
 
