@@ -173,7 +173,7 @@ func TestAppletClasses(t *testing.T) {
 		exchange{"B02A0000", "6D00"}, exchange{"B0F40000", "6D00"}, exchange{"B0040000", "6D00"},
 		exchange{"B0710000000000", "6700"}, // extended
 	)
-	h.each(exchange{"84710000", "6D00"}, exchange{"843C0000", "6D00"}, exchange{"840D000000", "6D00"},
+	h.each(exchange{"84710000", "6D00"}, exchange{"843C0000", "6D00"}, exchange{"840D000000", "6700"},
 		exchange{"8436000003010203", "9C10"},
 		exchange{"8455000000", "9C0F"}, exchange{"845500000101", "9C0F"},
 		exchange{"845501000101", "9C10"}, exchange{"845500010101", "9C11"},

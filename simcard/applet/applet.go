@@ -76,6 +76,9 @@ type Channel interface {
 	Unwrap(apdu.Command) (apdu.Command, error)
 	// Wrap protects the answer to the last unwrapped command as the session's level asks.
 	Wrap(apdu.Response) (apdu.Response, error)
+	// RMAC answers BEGIN and END R-MAC SESSION, unwrapped; the answer goes through Wrap. Other
+	// commands, and those of a protocol without R-MAC, are not its own.
+	RMAC(apdu.Command) (resp apdu.Response, own bool)
 	// Authenticated tells whether a session is open, and Level its security level (01 C-MAC,
 	// 02 C-DECRYPTION, 10 R-MAC, 20 R-ENCRYPTION).
 	Authenticated() bool

@@ -4,6 +4,8 @@ import (
 	"bytes"
 
 	"tokenwright/simcard/applet"
+	"tokenwright/simcard/coolkey/heap"
+	"tokenwright/simcard/coolkey/slots"
 	lang "tokenwright/tms/coolkey"
 	"tokenwright/tms/gp/apdu"
 )
@@ -20,22 +22,28 @@ func (m Model) Size(params []byte) int { return lang.ParseInstallParams(params).
 // Install implements applet.Model. Parameters that make no sense are ignored from there on, as the
 // applet does.
 func (m Model) Install(_ applet.Env, tx applet.Tx, params []byte) error {
-	s, heap := newState(m.Version, lang.ParseInstallParams(params))
-	save(tx, state{}, s, nil, heap)
+	s, mem := newState(m.Version, lang.ParseInstallParams(params))
+	save(tx, state{}, s, nil, mem)
 	return nil
 }
 
 // Start implements applet.Model.
 func (m Model) Start(env applet.Env) (applet.Applet, error) {
-	s, heap, err := load(env.Memory)
+	s, mem, err := load(env.Memory)
+	if err != nil {
+		return nil, err
+	}
+	keys, err := slots.Load(env.Memory)
 	if err != nil {
 		return nil, err
 	}
 	v := Version{s.Major, s.Minor, s.Build}
-	return &instance{
-		env: env, version: v, st: s, heap: heap, saved: s, savedHeap: bytes.Clone(heap),
+	a := &instance{
+		env: env, version: v, st: s, saved: s, savedMem: bytes.Clone(mem), keys: keys,
 		io: make([]byte, v.ioSize()),
-	}, nil
+	}
+	a.heap = heap.Heap{Mem: mem, Lists: &a.st.Lists}
+	return a, nil
 }
 
 // instance is the running applet.
@@ -43,24 +51,31 @@ type instance struct {
 	env     applet.Env
 	version Version
 
-	st        state // persistent, saved at the end of every command
-	heap      []byte
-	saved     state
-	savedHeap []byte
+	st       state // persistent, saved at the end of every command
+	heap     heap.Heap
+	keys     *slots.Table
+	saved    state
+	savedMem []byte
 
 	// Transient.
-	io     []byte
-	nonce  lang.Nonce
-	logins [lang.MaxPINs]int
-	who    lang.ACL // identities of the command being answered
+	io      []byte
+	nonce   lang.Nonce
+	logins  [lang.MaxPINs]int
+	who     lang.ACL // identities of the command being answered
+	ciphers [slots.Count]cipher
 }
 
 // Select implements applet.Applet: no data, and nobody is logged out.
 func (a *instance) Select() ([]byte, error) { return nil, nil }
 
-// Deselect implements applet.Applet: the I/O buffer is in memory that is cleared on deselection,
-// its size is not.
-func (a *instance) Deselect() { clear(a.io) }
+// Deselect implements applet.Applet: the I/O buffer and the directions of ciphers are in memory that
+// is cleared on deselection, the buffer's size is not.
+func (a *instance) Deselect() {
+	clear(a.io)
+	for n := range a.ciphers {
+		a.ciphers[n].direction = 0
+	}
+}
 
 // Process implements applet.Applet. The class byte is compared exactly.
 func (a *instance) Process(cmd apdu.Command) (apdu.Response, error) {
@@ -72,90 +87,63 @@ func (a *instance) Process(cmd apdu.Command) (apdu.Response, error) {
 	case 0x00, 0xA4: // Taken for a SELECT, whatever it is.
 		return apdu.Response{SW: apdu.SW9000}, nil
 	case lang.CLAUser:
-		resp, err := applet.Answer(a.plain(cmd))
-		return a.finish(resp, err)
+		return a.plain(cmd)
 	case 0x80:
 		if cmd.INS != insInitializeUpdate {
 			return apdu.Response{SW: apdu.SW6D00}, nil
 		}
-		return a.env.Channel.InitializeUpdate(cmd)
+		return a.initializeUpdate(cmd)
 	case lang.CLASecure:
 		return a.secure(cmd)
 	}
 	return apdu.Response{SW: apdu.SW6E00}, nil
 }
 
-// finish commits what a command changed, whether it succeeded or not: the applet has no
-// transactions.
-func (a *instance) finish(resp apdu.Response, err error) (apdu.Response, error) {
-	if err != nil {
-		return apdu.Response{}, err
+// run answers a command with a handler and commits what it changed, whether it succeeded or not: the
+// applet has no transactions.
+func (a *instance) run(c command, cmd apdu.Command, p3 int, data []byte) (apdu.Response, error) {
+	resp, err := applet.Answer(c.run(a, cmd, p3, data))
+	if err != nil || c.reads {
+		return resp, err
 	}
 	return resp, a.flush()
 }
 
 func (a *instance) flush() error {
-	if a.st == a.saved && bytes.Equal(a.heap, a.savedHeap) {
+	if a.st == a.saved && bytes.Equal(a.heap.Mem, a.savedMem) && !a.keys.Changed() {
 		return nil
 	}
 	err := a.env.Memory.Update(func(tx applet.Tx) error {
-		save(tx, a.saved, a.st, a.savedHeap, a.heap)
+		save(tx, a.saved, a.st, a.savedMem, a.heap.Mem)
+		a.keys.Save(tx)
 		return nil
 	})
 	if err != nil {
 		return err
 	}
 	a.saved = a.st
-	copy(a.savedHeap, a.heap)
+	copy(a.savedMem, a.heap.Mem)
+	a.keys.Settle()
 	return nil
 }
 
-// handler answers a command: the APDU, P3 as the applet sees it, and the data without nonce.
-type handler func(a *instance, cmd apdu.Command, p3 int, data []byte) ([]byte, error)
-
-// shared are the commands of both classes. In class B0 they bring a nonce.
-var shared = map[byte]handler{
-	lang.INSComputeCrypt: (*instance).computeCrypt,
-	lang.INSCreatePIN:    (*instance).createPIN,
-	lang.INSDeleteObject: (*instance).deleteObject,
-	lang.INSWriteObject:  (*instance).writeObject,
-	lang.INSReadObject:   (*instance).readObject,
-	lang.INSCreateObject: (*instance).createObject,
-}
-
-// open are the commands of class B0 without a nonce.
-var open = map[byte]handler{
-	lang.INSListKeys:      (*instance).listKeys,
-	lang.INSGetStatus:     (*instance).getStatus,
-	lang.INSVerifyPIN:     (*instance).verifyPIN,
-	lang.INSChangePIN:     (*instance).changePIN,
-	lang.INSListPINs:      (*instance).listPINs,
-	lang.INSGetPINTries:   (*instance).pinTries,
-	lang.INSListObjects:   (*instance).listObjects,
-	lang.INSLogout:        (*instance).logout,
-	lang.INSGetVersion:    (*instance).getBuild,
-	lang.INSNop:           (*instance).nop,
-	lang.INSGetRandom:     (*instance).getRandom,
-	lang.INSSeedRandom:    (*instance).nop,
-	lang.INSGetLifeCycle:  (*instance).getLifeCycle,
-	lang.INSGetIssuerInfo: (*instance).getIssuerInfo,
-	lang.INSGetBuiltinACL: (*instance).getBuiltinACL,
-}
-
-func (a *instance) plain(cmd apdu.Command) ([]byte, error) {
-	p3 := int(lang.P3(cmd))
-	if h, ok := shared[cmd.INS]; ok {
-		data, err := a.checkNonce(cmd.Data, p3)
-		if err != nil {
-			return nil, err
+// plain answers class B0.
+func (a *instance) plain(cmd apdu.Command) (apdu.Response, error) {
+	p3, data := int(lang.P3(cmd)), cmd.Data
+	c := open[cmd.INS]
+	if c.run == nil {
+		if c = shared[cmd.INS]; c.run == nil || !a.knows(cmd.INS) {
+			return apdu.Response{SW: apdu.SW6D00}, nil
 		}
-		return h(a, cmd, len(data), data)
+		var err error
+		if data, err = a.checkNonce(data, p3); err != nil {
+			return applet.Answer(nil, err)
+		}
+		p3 = len(data)
+	} else if !a.knows(cmd.INS) {
+		return apdu.Response{SW: apdu.SW6D00}, nil
 	}
-	h, ok := open[cmd.INS]
-	if !ok || cmd.INS == lang.INSGetPINTries && !a.version.hasTries() {
-		return nil, apdu.SW6D00
-	}
-	return h(a, cmd, p3, cmd.Data)
+	return a.run(c, cmd, p3, data)
 }
 
 // checkNonce takes the nonce off the end of the data and finds out who speaks. It comes before

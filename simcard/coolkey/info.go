@@ -23,8 +23,8 @@ func (a *instance) getStatus(cmd apdu.Command, _ int, _ []byte) ([]byte, error) 
 	return lang.Status{
 		ProtocolMajor: protocolMajor, ProtocolMinor: protocolMinor,
 		AppletMajor: a.version.Major, AppletMinor: a.version.Minor,
-		TotalMemory: uint32(a.st.HeapSize), FreeMemory: uint32(a.freeBytes()),
-		PINs: byte(a.pinCount()), LoggedIn: uint16(a.loggedIn()),
+		TotalMemory: uint32(a.st.HeapSize), FreeMemory: uint32(a.heap.FreeBytes()),
+		PINs: byte(a.pinCount()), Keys: byte(a.keys.Built()), LoggedIn: uint16(a.loggedIn()),
 	}.Bytes(), nil
 }
 
@@ -65,22 +65,4 @@ func (a *instance) getBuiltinACL(_ apdu.Command, p3 int, _ []byte) ([]byte, erro
 		return nil, apdu.SW6700
 	}
 	return a.st.ACL.Bytes(), nil
-}
-
-// listKeys lists initialised key slots, of which there are none: 9000 without data is its end.
-func (a *instance) listKeys(cmd apdu.Command, p3 int, _ []byte) ([]byte, error) {
-	switch {
-	case cmd.P2 != 0:
-		return nil, apdu.SW9C11
-	case p3 != 0x0B:
-		return nil, apdu.SW6700
-	case cmd.P1 > 1:
-		return nil, apdu.SW9C10
-	}
-	return nil, nil
-}
-
-// computeCrypt finds no key slot that was ever built.
-func (a *instance) computeCrypt(apdu.Command, int, []byte) ([]byte, error) {
-	return nil, apdu.SW9C10
 }

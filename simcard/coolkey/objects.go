@@ -3,14 +3,13 @@ package coolkey
 import (
 	"encoding/binary"
 
+	"tokenwright/simcard/coolkey/heap"
 	lang "tokenwright/tms/coolkey"
 	"tokenwright/tms/gp/apdu"
 )
 
-const (
-	listRecord = 14     // bytes of a LIST OBJECTS answer
-	maxObject  = 0x7FF0 // sizes from here on overflow the applet's arithmetic and ruin its heap
-)
+// listRecord is the length of a LIST OBJECTS answer, and of the data of CREATE OBJECT, in bytes.
+const listRecord = 14
 
 // createObject replaces an object of the same id when the registration authority asks, whatever
 // that object's own ACL; the old one is gone even if the new one does not fit.
@@ -36,24 +35,15 @@ func (a *instance) createObject(cmd apdu.Command, lc int, data []byte) ([]byte, 
 		a.st.IOSize = int16(size)
 		return nil, nil
 	}
-	if o, prev, ok := a.find(id); ok {
+	if o, ok := a.heap.Find(id); ok {
 		if a.who != lang.ACLRA {
 			return nil, apdu.SW9C08
 		}
-		a.remove(o, prev, true)
+		a.heap.Remove(o, true)
 	}
-	if size >= maxObject {
+	if !a.heap.Create(id, int(size), [heap.ACLLen]byte(data[8:])) {
 		return nil, apdu.SW9C01
 	}
-	at, ok := a.alloc(objHead + int(size))
-	if !ok {
-		return nil, apdu.SW9C01
-	}
-	put16(a.heap, at, a.st.ObjectHead)
-	binary.BigEndian.PutUint32(a.heap[at+2:], uint32(id))
-	copy(a.heap[at+6:], data[8:14])
-	put16(a.heap, at+12, uint16(size))
-	a.st.ObjectHead = at
 	return nil, nil
 }
 
@@ -87,16 +77,16 @@ func (a *instance) readObject(cmd apdu.Command, lc int, data []byte) ([]byte, er
 		}
 		return append([]byte(nil), a.io[off:end]...), nil
 	}
-	o, _, found := a.find(id)
+	o, found := a.heap.Find(id)
 	switch {
 	case !found:
 		return nil, apdu.SW9C07
-	case !o.read().Grants(a.who):
+	case !o.Read().Grants(a.who):
 		return nil, apdu.SW9C06
-	case end > o.size():
+	case end > o.Size():
 		return nil, apdu.SW9C0F
 	}
-	return append([]byte(nil), o.data()[off:end]...), nil
+	return append([]byte(nil), o.Data()[off:end]...), nil
 }
 
 // writeObject does not check its length: bytes that did not come are what the APDU buffer holds
@@ -121,16 +111,16 @@ func (a *instance) writeObject(cmd apdu.Command, _ int, _ []byte) ([]byte, error
 	if id.IsIO() {
 		return nil, a.writeIO(off, content)
 	}
-	o, _, found := a.find(id)
+	o, found := a.heap.Find(id)
 	switch {
 	case !found:
 		return nil, apdu.SW9C07
-	case !o.write().Grants(a.who):
+	case !o.Write().Grants(a.who):
 		return nil, apdu.SW9C06
-	case off+n > o.size():
+	case off+n > o.Size():
 		return nil, apdu.SW9C0F
 	}
-	copy(o.data()[off:], content)
+	copy(o.Data()[off:], content)
 	return nil, nil
 }
 
@@ -163,14 +153,14 @@ func (a *instance) deleteObject(cmd apdu.Command, lc int, data []byte) ([]byte, 
 		a.st.IOSize = 0
 		return nil, nil
 	}
-	o, prev, ok := a.find(id)
+	o, ok := a.heap.Find(id)
 	switch {
 	case !ok:
 		return nil, apdu.SW9C07
-	case !o.delete().Grants(a.who):
+	case !o.Delete().Grants(a.who):
 		return nil, apdu.SW9C06
 	}
-	a.remove(o, prev, cmd.P2 == 1)
+	a.heap.Remove(o, cmd.P2 == 1)
 	return nil, nil
 }
 
@@ -184,14 +174,14 @@ func (a *instance) listObjects(cmd apdu.Command, p3 int, _ []byte) ([]byte, erro
 	case cmd.P1 > 1:
 		return nil, apdu.SW9C10
 	case cmd.P1 == 0:
-		a.st.ObjectNext = a.st.ObjectHead
+		a.heap.Rewind()
 	}
-	if a.st.ObjectNext == none {
+	o, ok := a.heap.Step()
+	if !ok {
 		return nil, apdu.SW9C12
 	}
-	o := object{a.heap, a.st.ObjectNext}
-	a.st.ObjectNext = o.next()
-	out := binary.BigEndian.AppendUint32(nil, uint32(o.id()))
-	out = binary.BigEndian.AppendUint32(out, uint32(o.size()))
-	return append(out, a.heap[o.at+6:o.at+12]...), nil
+	out := make([]byte, 0, listRecord)
+	out = binary.BigEndian.AppendUint32(out, uint32(o.ID()))
+	out = binary.BigEndian.AppendUint32(out, uint32(o.Size()))
+	return append(out, o.ACL()...), nil
 }

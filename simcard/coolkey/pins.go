@@ -121,7 +121,7 @@ func (a *instance) check(p *pin, value []byte) (bool, error) {
 // wrongPIN logs the PIN out and leaves four random bytes in the I/O buffer, as the applet does.
 func (a *instance) wrongPIN(n byte) error {
 	a.logOff(n)
-	at := a.version.scribble()
+	at := a.version.scratch().second
 	if _, err := io.ReadFull(a.env.Random, a.io[at:at+4]); err != nil {
 		return err
 	}

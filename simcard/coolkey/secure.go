@@ -17,15 +17,6 @@ const (
 	levelENC = 0x03
 )
 
-// secured are the commands of class 84 alone, run as the registration authority.
-var secured = map[byte]handler{
-	lang.INSSetPIN:        (*instance).setPIN,
-	lang.INSClearKeySlots: (*instance).clearKeySlots,
-	lang.INSSetLifeCycle:  (*instance).setLifeCycle,
-	lang.INSSetIssuerInfo: (*instance).setIssuerInfo,
-	lang.INSSetBuiltinACL: (*instance).setBuiltinACL,
-}
-
 // secure answers class 84: the platform unwraps the command, which makes the sender the
 // registration authority, before the instruction is looked at.
 func (a *instance) secure(cmd apdu.Command) (apdu.Response, error) {
@@ -41,35 +32,58 @@ func (a *instance) secure(cmd apdu.Command) (apdu.Response, error) {
 		return applet.Answer(nil, err)
 	}
 	a.who = lang.ACLRA
-	resp, err := a.finish(applet.Answer(a.runSecured(plain)))
+	resp, err := a.runSecured(plain)
 	if err != nil {
 		return apdu.Response{}, err
 	}
 	return ch.Wrap(resp)
 }
 
-func (a *instance) runSecured(cmd apdu.Command) ([]byte, error) {
-	h, ok := shared[cmd.INS]
-	if !ok {
-		h, ok = secured[cmd.INS]
+func (a *instance) runSecured(cmd apdu.Command) (apdu.Response, error) {
+	c := secured[cmd.INS]
+	if c.run == nil {
+		c = shared[cmd.INS]
 	}
-	if !ok || cmd.INS == lang.INSClearKeySlots && !a.version.hasClear() {
-		return nil, apdu.SW6D00
+	switch {
+	case !a.knows(cmd.INS):
+	case cmd.INS == gp.INSBeginRMAC, cmd.INS == gp.INSEndRMAC:
+		if resp, own := a.env.Channel.RMAC(cmd); own {
+			return resp, nil
+		}
+	case c.run != nil:
+		return a.run(c, cmd, len(cmd.Data), cmd.Data)
 	}
-	return h(a, cmd, len(cmd.Data), cmd.Data)
+	return apdu.Response{SW: apdu.SW6D00}, nil
+}
+
+// initializeUpdate hands the command on. The 1.5 line turns a platform that knows neither class nor
+// instruction into an internal error.
+func (a *instance) initializeUpdate(cmd apdu.Command) (apdu.Response, error) {
+	resp, err := a.env.Channel.InitializeUpdate(cmd)
+	return a.fromPlatform(resp), err
+}
+
+func (a *instance) fromPlatform(resp apdu.Response) apdu.Response {
+	if a.version.is15() && (resp.SW == apdu.SW6E00 || resp.SW == apdu.SW6D00) {
+		resp.SW = apdu.SW6F00
+	}
+	return resp
 }
 
 // externalAuthenticate lets the platform judge the command, then the level: 1.4 takes 01 and 03
-// alone, which does not close the platform's channel; 1.5 takes what the platform takes.
+// alone, which does not close the platform's channel; 1.5 takes what the platform takes. The
+// platform of 1.4 leaves the level to the applet; ours refuses those that its protocol lacks itself,
+// with a word for P1 that no 1.4 applet gives.
 func (a *instance) externalAuthenticate(cmd apdu.Command) (apdu.Response, error) {
 	resp, err := a.env.Channel.ExternalAuthenticate(cmd)
-	if err != nil || resp.SW != apdu.SW9000 {
+	if err != nil {
 		return resp, err
 	}
-	if !a.version.is15() && cmd.P1 != levelMAC && cmd.P1 != levelENC {
+	good := a.version.is15() || cmd.P1 == levelMAC || cmd.P1 == levelENC
+	if !good && (resp.SW == apdu.SW9000 || resp.SW == apdu.SW6A86) {
 		return apdu.Response{SW: apdu.SW6985}, nil
 	}
-	return resp, nil
+	return a.fromPlatform(resp), nil
 }
 
 func (a *instance) setLifeCycle(cmd apdu.Command, lc int, _ []byte) ([]byte, error) {
@@ -104,30 +118,6 @@ func (a *instance) setBuiltinACL(_ apdu.Command, _ int, data []byte) ([]byte, er
 	a.st.Flags &^= flagWritable
 	if acl.CreateObject&0xFF != 0 && acl.CreateKey&0xFF != 0 {
 		a.st.Flags |= flagWritable
-	}
-	return nil, nil
-}
-
-// clearKeySlots removes all keys but those in the listed slots. There are none here; the list is
-// judged as the applet does.
-func (a *instance) clearKeySlots(cmd apdu.Command, lc int, data []byte) ([]byte, error) {
-	const from, to = 850, 874 // scratch that the applet zeroes first
-	clear(a.io[from:to])
-	switch {
-	case cmd.P1 != 0:
-		return nil, apdu.SW9C10
-	case cmd.P2 != 0:
-		return nil, apdu.SW9C11
-	case lc == 0 || lc%2 != 0:
-		return nil, apdu.SW9C0F
-	}
-	for _, slot := range data {
-		switch {
-		case slot >= 0x80 || slot == lang.MaxKeys:
-			return nil, apdu.SW6F00
-		case slot > lang.MaxKeys:
-			return nil, apdu.SW9C0F
-		}
 	}
 	return nil, nil
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"tokenwright/simcard/applet"
+	"tokenwright/simcard/coolkey/heap"
 	"tokenwright/simcard/nvm"
 	lang "tokenwright/tms/coolkey"
 )
@@ -25,10 +26,8 @@ type state struct {
 	ACL          lang.BuiltinACL
 	Flags        uint8 // second byte of GET LIFECYCLE
 	HeapSize     uint16
-	FreeHead     uint16 // first free block, by address
-	ObjectHead   uint16 // newest object
-	ObjectNext   uint16 // where LIST OBJECTS goes on
-	IOSize       int16  // of the I/O object
+	Lists        heap.Lists
+	IOSize       int16 // of the I/O object
 	PINs         [lang.MaxPINs]pin
 }
 
@@ -48,20 +47,15 @@ const (
 func newState(v Version, p lang.InstallParams) (state, []byte) {
 	s := state{
 		Layout: layout, Major: v.Major, Minor: v.Minor, Build: v.Build,
-		ACL: lang.DefaultBuiltinACL, HeapSize: uint16(p.Heap()), ObjectHead: none, ObjectNext: none,
+		ACL: lang.DefaultBuiltinACL, HeapSize: uint16(p.Heap()),
 	}
 	copy(s.Issuer[:], p.Issuer)
 	if p.ACLChange() {
 		s.ACL.Enable = 1
 	}
-	heap := make([]byte, s.HeapSize)
-	s.FreeHead = none
-	if len(heap) >= minBlock {
-		s.FreeHead = 0
-		put16(heap, 0, s.HeapSize)
-		put16(heap, 2, none)
-	}
-	return s, heap
+	mem := make([]byte, s.HeapSize)
+	heap.New(mem, &s.Lists)
+	return s, mem
 }
 
 func (s state) bytes() []byte {
@@ -80,7 +74,7 @@ func parseState(b []byte) (state, error) {
 	if _, err := binary.Decode(b, binary.BigEndian, &s); err != nil {
 		return s, fmt.Errorf("applet state: %w: %w", nvm.ErrCorrupt, err)
 	}
-	if s.Layout != layout || s.HeapSize > 0x7FFF {
+	if s.Layout != layout || s.HeapSize > heap.MaxSize {
 		return s, fmt.Errorf("applet state: %w", nvm.ErrCorrupt)
 	}
 	for _, p := range s.PINs {
@@ -93,15 +87,15 @@ func parseState(b []byte) (state, error) {
 
 func pageName(i int) string { return fmt.Sprintf("%s%03d", heapName, i/heapPage) }
 
-// save puts what differs between two states of the applet. old may be empty, as at installation.
-func save(tx applet.Tx, was, is state, oldHeap, heap []byte) {
+// save puts what differs between two states of the applet. oldMem may be empty, as at installation.
+func save(tx applet.Tx, was, is state, oldMem, mem []byte) {
 	if was != is {
 		tx.Put(stateName, is.bytes())
 	}
-	for i := 0; i < len(heap); i += heapPage {
-		end := min(i+heapPage, len(heap))
-		if len(oldHeap) < end || !bytes.Equal(heap[i:end], oldHeap[i:end]) {
-			tx.Put(pageName(i), heap[i:end])
+	for i := 0; i < len(mem); i += heapPage {
+		end := min(i+heapPage, len(mem))
+		if len(oldMem) < end || !bytes.Equal(mem[i:end], oldMem[i:end]) {
+			tx.Put(pageName(i), mem[i:end])
 		}
 	}
 }
@@ -115,13 +109,16 @@ func load(m applet.Memory) (state, []byte, error) {
 	if err != nil {
 		return s, nil, err
 	}
-	heap := make([]byte, 0, s.HeapSize)
+	mem := make([]byte, 0, s.HeapSize)
 	for i := 0; i < int(s.HeapSize); i += heapPage {
 		p, ok := m.Get(pageName(i))
 		if !ok || len(p) != min(heapPage, int(s.HeapSize)-i) {
 			return s, nil, fmt.Errorf("applet heap at %d: %w", i, nvm.ErrCorrupt)
 		}
-		heap = append(heap, p...)
+		mem = append(mem, p...)
 	}
-	return s, heap, checkHeap(s, heap)
+	if err := (heap.Heap{Mem: mem, Lists: &s.Lists}).Check(); err != nil {
+		return s, nil, fmt.Errorf("applet heap: %w: %w", nvm.ErrCorrupt, err)
+	}
+	return s, mem, nil
 }

@@ -25,6 +25,7 @@ var DefaultVersion = Version{1, 4, 0x58755637}
 const (
 	build15First = 0x558CDCFF // applet 1.5
 	build15AES   = 0x64260792 // larger I/O buffer, AES
+	build15CBC   = 0x65CBF5A6 // AES-CBC beside AES key wrap
 )
 
 // String gives the form in which token records hold it: "1.4.58768072".
@@ -69,20 +70,45 @@ func (v Version) hasTries() bool { return v.is15() || v.Build >= 0x58755637 }
 // hasClear tells builds with CLEAR KEY SLOTS.
 func (v Version) hasClear() bool { return v.hasTries() && v.Build != build15First }
 
+// hasAES tells builds with the larger I/O buffer, RSA past 2048 bits, and AES around imported keys in
+// place of plain import.
+func (v Version) hasAES() bool { return v.is15() && v.Build >= build15AES }
+
+// hasCBC tells builds that import keys under AES-CBC.
+func (v Version) hasCBC() bool { return v.is15() && v.Build >= build15CBC }
+
+// maxRSA is the size in bits of the largest RSA key that COMPUTE CRYPT takes.
+func (v Version) maxRSA() int {
+	if v.hasAES() {
+		return 4096
+	}
+	return 2048
+}
+
+// maxChecked is the size in bits of the largest private key whose results are checked with the
+// public one.
+const maxChecked = 2048
+
 // ioSize is the length of the I/O buffer in bytes.
 func (v Version) ioSize() int {
-	if v.is15() && v.Build >= build15AES {
+	if v.hasAES() {
 		return 1200
 	}
 	return 900
 }
 
-// scribble is where a wrong PIN leaves four random bytes in the I/O buffer.
-func (v Version) scribble() int {
-	if v.ioSize() == 1200 {
-		return 1150
+// scratch are places in the I/O buffer that the applet uses for itself, for all to see.
+type scratch struct {
+	check  int // result of the self check of COMPUTE CRYPT
+	first  int // SHA-1 of its input
+	second int // SHA-1 of the check result; also four random bytes at a wrong PIN
+}
+
+func (v Version) scratch() scratch {
+	if v.hasAES() {
+		return scratch{check: 514, first: 1100, second: 1150}
 	}
-	return 734
+	return scratch{check: 450, first: 714, second: 734}
 }
 
 // BuildComponent is the tag of the CAP component that carries the version of a load file made for

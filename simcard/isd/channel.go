@@ -27,6 +27,8 @@ func (l lent) Unwrap(cmd apdu.Command) (apdu.Command, error) { return l.d.channe
 
 func (l lent) Wrap(resp apdu.Response) (apdu.Response, error) { return l.d.channel.Wrap(resp) }
 
+func (l lent) RMAC(cmd apdu.Command) (apdu.Response, bool) { return l.d.channel.RMAC(cmd) }
+
 func (l lent) Authenticated() bool { return l.d.channel.Authenticated() }
 
 func (l lent) Level() byte { return byte(l.d.channel.Level()) }
