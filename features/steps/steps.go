@@ -7,6 +7,7 @@ import (
 	"tokenwright/features/steps/card"
 	"tokenwright/features/steps/channel"
 	"tokenwright/features/steps/client"
+	"tokenwright/features/steps/program"
 	"tokenwright/features/steps/server"
 	"tokenwright/features/steps/token"
 )
@@ -16,6 +17,7 @@ func Add(sc *godog.ScenarioContext) {
 	card.AddSteps(sc)
 	channel.AddSteps(sc)
 	client.AddSteps(sc)
+	program.AddSteps(sc)
 	server.AddSteps(sc)
 	token.AddSteps(sc)
 }

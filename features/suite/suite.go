@@ -53,8 +53,8 @@ func Run(ctx context.Context, c Config, out io.Writer) error {
 	status := godog.TestSuite{
 		Name: "tokenwright",
 		ScenarioInitializer: func(sc *godog.ScenarioContext) {
+			scene.Attach(sc, card, labs, seed) // first: the wait for a place is not the scenario's
 			console.Watch(sc)
-			scene.Attach(sc, card, labs, seed)
 			steps.Add(sc)
 		},
 		Options: &godog.Options{

@@ -8,6 +8,7 @@ import (
 	"net"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"tokenwright/tms/esc/pcsc"
@@ -22,8 +23,12 @@ const waitForReader = 10 * time.Second
 
 // service puts cards into readers of the PC/SC service.
 type service struct {
-	readers chan readerPort
-	names   []string
+	names []string
+	slots chan struct{} // as many as free has readers
+	gate  sync.RWMutex  // held by scenarios: shared, or alone
+
+	mu   sync.Mutex
+	free []readerPort
 }
 
 // readerPort is a reader and the address where its driver waits for a card.
@@ -39,13 +44,13 @@ func newPCSC(spec string) (Target, error) {
 			`CARD="pcsc:Virtual PCD 00 00"`)
 	}
 	list := strings.Split(spec, "|")
-	s := &service{readers: make(chan readerPort, len(list))}
+	s := &service{slots: make(chan struct{}, len(list))}
 	for _, one := range list {
 		r, err := parseReader(one)
 		if err != nil {
 			return nil, fmt.Errorf("CARD=pcsc:%s: %w", one, err)
 		}
-		s.readers <- r
+		s.give(r)
 		s.names = append(s.names, r.name)
 	}
 	return s, nil
@@ -74,21 +79,53 @@ func (s *service) Name() string {
 func (s *service) Parallel() int { return len(s.names) }
 func (s *service) Close() error  { return nil }
 
+// Enter lets a scenario that is alone have every reader: programs connect to whatever card they
+// find, and would disturb the scenarios beside it.
+func (s *service) Enter(alone bool) (leave func()) {
+	if alone {
+		s.gate.Lock()
+		return s.gate.Unlock
+	}
+	s.gate.RLock()
+	return s.gate.RUnlock
+}
+
 // Insert refuses a reader that holds a card already: only a card that the harness put in itself
 // may be worked on.
 func (s *service) Insert(ctx context.Context, card vpcd.Card) (Inserted, error) {
-	var r readerPort
-	select {
-	case r = <-s.readers:
-	case <-ctx.Done():
-		return nil, ctx.Err()
+	r, err := s.take(ctx)
+	if err != nil {
+		return nil, err
 	}
 	in, err := s.insert(ctx, r, card)
 	if err != nil {
-		s.readers <- r
+		s.give(r)
 		return nil, fmt.Errorf("reader %s: %w", r.name, err)
 	}
 	return in, nil
+}
+
+// take waits for a free reader. It takes the one that was left last, so that a card that is put back
+// comes into the reader that it was in, and so does another card that is put in for it.
+func (s *service) take(ctx context.Context) (readerPort, error) {
+	select {
+	case <-s.slots:
+	case <-ctx.Done():
+		return readerPort{}, ctx.Err()
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	last := len(s.free) - 1
+	r := s.free[last]
+	s.free = s.free[:last]
+	return r, nil
+}
+
+func (s *service) give(r readerPort) {
+	s.mu.Lock()
+	s.free = append(s.free, r)
+	s.mu.Unlock()
+	s.slots <- struct{}{}
 }
 
 func (s *service) insert(ctx context.Context, r readerPort, card vpcd.Card) (Inserted, error) {
@@ -116,6 +153,7 @@ func openInserted(ctx context.Context, reader string) (*pcsc.Card, error) {
 	return pcsc.Open(ctx, reader)
 }
 
+// serviceCard is a card in a reader. card is nil while it is lent.
 type serviceCard struct {
 	service *service
 	reader  readerPort
@@ -124,18 +162,70 @@ type serviceCard struct {
 }
 
 func (c *serviceCard) Transmit(ctx context.Context, cmd []byte) ([]byte, error) {
+	if err := c.takeBack(ctx); err != nil {
+		return nil, err
+	}
 	return c.card.Transmit(ctx, cmd)
 }
 
-func (c *serviceCard) ATR() []byte                     { return c.card.ATR() }
-func (c *serviceCard) Reset(ctx context.Context) error { return c.card.PowerCycle(ctx) }
+// ATR of a lent card is what the card itself says: nobody here has asked the reader.
+func (c *serviceCard) ATR() []byte {
+	if c.card == nil {
+		return c.plugged.card.ATR()
+	}
+	return c.card.ATR()
+}
+
+func (c *serviceCard) Reset(ctx context.Context) error {
+	if err := c.takeBack(ctx); err != nil {
+		return err
+	}
+	return c.card.PowerCycle(ctx)
+}
+
+// Lend implements Lender.
+func (c *serviceCard) Lend() (string, error) {
+	err := c.letGo()
+	return c.reader.name, err
+}
+
+func (c *serviceCard) letGo() error {
+	if c.card == nil {
+		return nil
+	}
+	card := c.card
+	c.card = nil
+	return card.Close()
+}
+
+// takeBack waits for a program that still has the card: the service notices with delay that one has
+// ended.
+func (c *serviceCard) takeBack(ctx context.Context) (err error) {
+	if c.card != nil {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, waitForReader)
+	defer cancel()
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		if c.card, err = pcsc.Open(ctx, c.reader.name); !errors.Is(err, pcsc.ErrInUse) {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("a program keeps the card: %w", err)
+		case <-tick.C:
+		}
+	}
+}
 
 // Remove waits until the service has seen the card go, so that the next one is not taken for it.
 func (c *serviceCard) Remove(ctx context.Context) error {
-	err := errors.Join(c.card.Close(), c.plugged.pull())
+	err := errors.Join(c.letGo(), c.plugged.pull())
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), waitForReader)
 	defer cancel()
 	err = errors.Join(err, awaitPresence(ctx, c.reader.name, false))
-	c.service.readers <- c.reader
+	c.service.give(c.reader)
 	return err
 }

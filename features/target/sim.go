@@ -9,9 +9,10 @@ import (
 // inProcess calls the card directly.
 type inProcess struct{}
 
-func (inProcess) Name() string  { return "the virtual card, in this process" }
-func (inProcess) Parallel() int { return 4 }
-func (inProcess) Close() error  { return nil }
+func (inProcess) Name() string      { return "the virtual card, in this process" }
+func (inProcess) Parallel() int     { return 4 }
+func (inProcess) Close() error      { return nil }
+func (inProcess) Enter(bool) func() { return func() {} }
 
 func (inProcess) Insert(_ context.Context, card vpcd.Card) (Inserted, error) {
 	if err := card.PowerOn(); err != nil {

@@ -11,9 +11,10 @@ import (
 // socket gives each card a reader of its own, written in Go, on a loopback port.
 type socket struct{}
 
-func (socket) Name() string  { return "the virtual card, on a socket to a reader in Go" }
-func (socket) Parallel() int { return 4 }
-func (socket) Close() error  { return nil }
+func (socket) Name() string      { return "the virtual card, on a socket to a reader in Go" }
+func (socket) Parallel() int     { return 4 }
+func (socket) Close() error      { return nil }
+func (socket) Enter(bool) func() { return func() {} }
 
 func (socket) Insert(ctx context.Context, card vpcd.Card) (Inserted, error) {
 	reader, err := vpcd.Listen("127.0.0.1:0")

@@ -17,6 +17,9 @@ type Target interface {
 	Name() string
 	// Parallel is the number of cards that can be in place at once.
 	Parallel() int
+	// Enter waits until a scenario may begin: beside others, or alone in all places, for programs
+	// that look into every reader. Whoever entered calls leave at the end.
+	Enter(alone bool) (leave func())
 	// Insert puts a card in and powers it. It waits for a free place.
 	Insert(ctx context.Context, card vpcd.Card) (Inserted, error)
 	// Close gives everything back.
@@ -33,6 +36,13 @@ type Inserted interface {
 	Reset(ctx context.Context) error
 	// Remove takes the card out. The card itself keeps what its memory holds.
 	Remove(ctx context.Context) error
+}
+
+// Lender is an inserted card that other programs can find: one in a reader of the PC/SC service.
+type Lender interface {
+	// Lend lets go of the card, which stays in the reader of that name. The next Transmit or Reset
+	// takes it back; it waits for a program that still holds it, and then fails.
+	Lend() (reader string, err error)
 }
 
 // Parse makes the target that CARD names: "sim" (the default) is a card in this process, "vpcd" a

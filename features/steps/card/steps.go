@@ -10,11 +10,14 @@ import (
 	"github.com/cucumber/godog"
 
 	"tokenwright/features/steps/scene"
+	"tokenwright/simcard"
+	"tokenwright/simcard/coolkey"
 )
 
 // AddSteps registers the steps.
 func AddSteps(sc *godog.ScenarioContext) {
 	sc.Step(`^a blank card of stock "([^"]*)"$`, blank)
+	sc.Step(`^a card of stock "([^"]*)" with the applet$`, withApplet)
 	sc.Step(`^the card is taken out of the reader and put back$`, outAndIn)
 	sc.Step(`^the card is put back$`, putBack)
 	sc.Step(`^the applet on the card answers with version "([^"]*)"$`, appletVersion)
@@ -26,6 +29,17 @@ func AddSteps(sc *godog.ScenarioContext) {
 func blank(ctx context.Context, stock string) error {
 	sn := scene.From(ctx)
 	c, err := sn.NewCard(ctx, stock)
+	if err != nil {
+		return err
+	}
+	sn.Card = c
+	return nil
+}
+
+// withApplet makes a card that holds the applet and nothing more.
+func withApplet(ctx context.Context, stock string) error {
+	sn := scene.From(ctx)
+	c, err := sn.NewCard(ctx, stock, simcard.WithApplet(coolkey.DefaultVersion, nil))
 	if err != nil {
 		return err
 	}

@@ -40,6 +40,7 @@ type Card struct {
 	Sim   *simcard.Card
 
 	target target.Target
+	tap    *tap
 
 	mu    sync.Mutex
 	in    target.Inserted
@@ -58,7 +59,7 @@ func NewCard(t target.Target, stockName string, seed int64, opts ...simcard.Opti
 	if err != nil {
 		return nil, fmt.Errorf("making a %s card: %w", stockName, err)
 	}
-	return &Card{Stock: st, Sim: sim, target: t}, nil
+	return &Card{Stock: st, Sim: sim, target: t, tap: &tap{Card: sim}}, nil
 }
 
 // Insert puts the card into a reader. A card that is in stays.
@@ -68,7 +69,7 @@ func (c *Card) Insert(ctx context.Context) error {
 	if c.in != nil {
 		return nil
 	}
-	in, err := c.target.Insert(ctx, c.Sim)
+	in, err := c.target.Insert(ctx, c.tap)
 	if err != nil {
 		return fmt.Errorf("putting the card in: %w", err)
 	}
@@ -90,6 +91,23 @@ func (c *Card) remove(ctx context.Context) error {
 	in := c.in
 	c.in = nil
 	return in.Remove(ctx)
+}
+
+// Lend lets other programs have the card in its reader, until the next command or reset from here,
+// and begins a new Trace of what they send.
+func (c *Card) Lend() (reader string, err error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.in == nil {
+		return "", ErrPulled
+	}
+	lender, ok := c.in.(target.Lender)
+	if !ok {
+		return "", errors.New("the card is in no reader of the PC/SC service, where programs find it")
+	}
+	reader, err = lender.Lend()
+	c.tap.begin()
+	return reader, err
 }
 
 // Reset is a cold reset of the card in its reader.

@@ -8,11 +8,13 @@ import (
 	"errors"
 	"fmt"
 	"hash/fnv"
+	"slices"
 
 	"github.com/cucumber/godog"
 
 	"tokenwright/features/lab"
 	"tokenwright/features/target"
+	"tokenwright/simcard"
 )
 
 // Scene is the state of one scenario. One scenario's steps run one after another.
@@ -27,11 +29,16 @@ type Scene struct {
 	labs    *lab.Pool
 	lab     *lab.Lab
 	options lab.Options
+	before  []func() error // of taking the cards out
 	release []func() error
+	leave   func() // the readers
 }
 
 // alone is the tag of scenarios that stop, start or count in the laboratory, and so need one of their own.
 const alone = "@alone"
+
+// programs is the tag of scenarios with foreign programs, which look into every reader.
+const programs = "@programs"
 
 type key struct{}
 
@@ -44,9 +51,12 @@ func Attach(sc *godog.ScenarioContext, t target.Target, labs *lab.Pool, seed int
 			fmt.Fprintf(sum, "/%s", st.Text)
 		}
 		sn := &Scene{Target: t, labs: labs, Seed: int64(sum.Sum64() >> 1)}
+		var everyReader bool
 		for _, tag := range s.Tags {
 			sn.options.Alone = sn.options.Alone || tag.Name == alone
+			everyReader = everyReader || tag.Name == programs
 		}
+		sn.leave = t.Enter(everyReader)
 		return context.WithValue(ctx, key{}, sn), nil
 	})
 	sc.After(func(ctx context.Context, _ *godog.Scenario, err error) (context.Context, error) {
@@ -111,13 +121,13 @@ func (s *Scene) Reconfigure(ctx context.Context, config map[string]string) error
 	return nil
 }
 
-// NewCard makes a blank card and puts it into a reader.
-func (s *Scene) NewCard(ctx context.Context, stock string) (*Card, error) {
+// NewCard makes a blank card, or one that options make of it, and puts it into a reader.
+func (s *Scene) NewCard(ctx context.Context, stock string, opts ...simcard.Option) (*Card, error) {
 	n := int64(1)
 	if s.Card != nil {
 		n = 2
 	}
-	c, err := NewCard(s.Target, stock, s.Seed+n)
+	c, err := NewCard(s.Target, stock, s.Seed+n, opts...)
 	if err != nil {
 		return nil, err
 	}
@@ -127,8 +137,16 @@ func (s *Scene) NewCard(ctx context.Context, stock string) (*Card, error) {
 	return c, nil
 }
 
+// OnClose has f called at the end of the scenario, before the cards are taken out; what was given
+// last comes first.
+func (s *Scene) OnClose(f func() error) { s.before = append(s.before, f) }
+
 func (s *Scene) close(ctx context.Context) error {
+	defer s.leave()
 	var errs []error
+	for _, f := range slices.Backward(s.before) {
+		errs = append(errs, f())
+	}
 	for _, c := range []*Card{s.Card, s.Second} {
 		if c != nil {
 			errs = append(errs, c.Close(context.WithoutCancel(ctx)))
