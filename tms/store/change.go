@@ -9,8 +9,8 @@ import (
 	"tokenwright/tms/token"
 )
 
-// MaxParts bounds how many activities, begun intents and ended intents one
-// change may carry, each.
+// MaxParts bounds how many activities, begun intents, ended intents and
+// certificates one change may carry, each.
 const MaxParts = 64
 
 // Change is one step in the history of one token. Everything in it happens
@@ -40,6 +40,15 @@ type Change struct {
 	Begin []token.Intent
 	// End closes open intents of this card; ErrNotFound if one is not open.
 	End []IntentEnd
+	// Certs are certificate records of this card, added, or put in the place of
+	// those of the same certificate, whose Created is kept. Drop deletes some; one
+	// that is not there is no error. Nothing but the record's revision guards them:
+	// whoever goes by what they say changes the record too.
+	Certs []token.Certificate
+	Drop  []token.CertID
+	// Mark changes the status of certificates, wherever they are recorded. It comes
+	// after Certs and Drop.
+	Mark []CertMark
 	// Actor did it, Why says it in words, Session is the id its logs carry.
 	Actor   string
 	Why     string
@@ -79,6 +88,9 @@ func (c Change) Normalize() (Change, error) {
 	if err := c.fillIntents(); err != nil {
 		return Change{}, fmt.Errorf("%w: %w", ErrInvalid, err)
 	}
+	if err := c.fillCerts(); err != nil {
+		return Change{}, fmt.Errorf("%w: %w", ErrInvalid, err)
+	}
 	return c, nil
 }
 
@@ -111,9 +123,11 @@ func (c Change) check() error {
 		return errors.New("change: record of another card")
 	case c.Old != nil && c.Old.Rev < 1:
 		return errors.New("change: old record was never stored")
-	case len(c.Activities) > MaxParts || len(c.Begin) > MaxParts || len(c.End) > MaxParts:
+	case max(len(c.Activities), len(c.Begin), len(c.End), len(c.Certs), len(c.Drop),
+		len(c.Mark)) > MaxParts:
 		return fmt.Errorf("change: more than %d parts", MaxParts)
-	case c.Old == nil && c.New == nil && len(c.Activities)+len(c.Begin)+len(c.End) == 0:
+	case c.Old == nil && c.New == nil && len(c.Activities)+len(c.Begin)+len(c.End)+
+		len(c.Certs)+len(c.Drop)+len(c.Mark) == 0:
 		return errors.New("change: empty")
 	}
 	for _, e := range c.End {

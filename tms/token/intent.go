@@ -3,17 +3,19 @@ package token
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"tokenwright/tms/gp/keys"
 )
 
-// IntentKind names a step on a card that cannot be undone or that leaves the
-// card half done when it is cut.
+// IntentKind names a step that cannot be undone, or that leaves a card half done
+// when it is cut.
 type IntentKind string
 
-// The kinds of step. From and To of an intent hold key information for the two
-// key steps and applet builds for the two applet steps.
+// The kinds of step. From and To of an intent hold key information for put_key and
+// delete_key, applet builds for the two applet steps, and for the others the kind of
+// key and what names it.
 const (
 	// IntentPutKey: the card's keys are replaced (PUT KEY). If the answer is
 	// lost, the card holds either the old or the new keys.
@@ -24,15 +26,35 @@ const (
 	IntentDeleteApplet IntentKind = "delete_applet"
 	// IntentLoadApplet: a load file is written and installed.
 	IntentLoadApplet IntentKind = "load_applet"
+	// IntentSetPIN: the card's PIN is set.
+	IntentSetPIN IntentKind = "set_pin"
+	// IntentWriteKey: a key pair is generated on the card or brought to it, in
+	// place of what its slots hold.
+	IntentWriteKey IntentKind = "write_key"
+	// IntentWriteContent: the card's objects are written.
+	IntentWriteContent IntentKind = "write_content"
+	// IntentArchiveKey: a KRA makes and archives a key pair.
+	IntentArchiveKey IntentKind = "archive_key"
+	// IntentIssueCert: a CA signs a certificate. Detail holds the request.
+	IntentIssueCert IntentKind = "issue_cert"
+	// IntentRevokeCert: a certificate is to be revoked. Detail says which.
+	IntentRevokeCert IntentKind = "revoke_cert"
 )
 
+// intentKinds are all kinds.
+var intentKinds = []IntentKind{
+	IntentPutKey, IntentDeleteKey, IntentDeleteApplet, IntentLoadApplet, IntentSetPIN,
+	IntentWriteKey, IntentWriteContent, IntentArchiveKey, IntentIssueCert, IntentRevokeCert,
+}
+
 // Valid reports whether k is one of the kinds.
-func (k IntentKind) Valid() bool {
-	switch k {
-	case IntentPutKey, IntentDeleteKey, IntentDeleteApplet, IntentLoadApplet:
-		return true
-	}
-	return false
+func (k IntentKind) Valid() bool { return slices.Contains(intentKinds, k) }
+
+// OnCard reports whether the step is one on the card itself, which a later
+// operation that finishes there replaces. The others are promises to or from a CA
+// or KRA: they stay open until they are kept.
+func (k IntentKind) OnCard() bool {
+	return k.Valid() && k != IntentArchiveKey && k != IntentIssueCert && k != IntentRevokeCert
 }
 
 // Outcome is what became of an intent. The zero value means that nobody knows
@@ -71,6 +93,9 @@ type Intent struct {
 	Kind IntentKind
 	From string
 	To   string
+	// Detail is all that finishing or undoing the step takes, in a form of whoever
+	// recorded the intent; at most MaxDetail bytes, and no secret.
+	Detail string
 	// At is when the intent was recorded; the store sets it.
 	At time.Time
 	// Outcome, Ended and EndedBy (a session id) are set when the intent is
@@ -115,5 +140,6 @@ func (i Intent) Validate() error {
 		checkText("intent: actor", i.Actor, MaxName),
 		checkText("intent: from", i.From, MaxInfo),
 		checkText("intent: to", i.To, MaxInfo),
+		checkText("intent: detail", i.Detail, MaxDetail),
 	)
 }

@@ -16,6 +16,7 @@ const (
 	MaxName    = 256  // a user, a token type, an actor, a session id
 	MaxInfo    = 64   // an applet id, a key information
 	MaxMessage = 1024 // a message or a reason given in words
+	MaxDetail  = 8192 // the detail of an intent
 )
 
 // Record is what the system knows of one token. It is a plain value: copying it

@@ -19,6 +19,7 @@ type statements struct {
 	add, replace, remove     *stdsql.Stmt
 	bury, exists             *stdsql.Stmt
 	activity, intent, end    *stdsql.Stmt
+	cert, drop, mark         *stdsql.Stmt
 }
 
 // all pairs each statement with its text.
@@ -47,12 +48,16 @@ func (s *statements) all() map[**stdsql.Stmt]string {
 			(cuid, user_id, actor, ip, op, result, message, type, session, at)
 			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
 		&s.intent: `INSERT INTO intents
-			(id, cuid, session, actor, op, kind, from_info, to_info, at, seq, outcome, ended, ended_by)
-			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?,
+			(id, cuid, session, actor, op, kind, from_info, to_info, at, detail, seq, outcome, ended,
+				ended_by)
+			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?,
 				1 + coalesce((SELECT max(seq) FROM intents), 0), '', 0, '')
 			ON CONFLICT (id) DO NOTHING`,
 		&s.end: `UPDATE intents SET outcome = ?, ended = ?, ended_by = ?
 			WHERE id = ? AND cuid = ? AND outcome = ''`,
+		&s.cert: certStatement,
+		&s.drop: "DELETE FROM certificates WHERE cuid = ? AND issuer = ? AND serial = ?",
+		&s.mark: "UPDATE certificates SET status = ?, modified = ? WHERE issuer = ? AND serial = ?",
 	}
 }
 
@@ -92,7 +97,7 @@ func (w *writer) apply(ctx context.Context, c store.Change) (token.Record, error
 	}
 	for _, i := range c.Begin {
 		n, err := affected(w.stmt.intent.ExecContext(ctx, i.ID, i.CUID.String(), i.Session, i.Actor,
-			string(i.Op), string(i.Kind), i.From, i.To, nanos(i.At)))
+			string(i.Op), string(i.Kind), i.From, i.To, nanos(i.At), i.Detail))
 		if err == nil && n == 0 {
 			err = store.ErrExists
 		}
@@ -109,6 +114,9 @@ func (w *writer) apply(ctx context.Context, c store.Change) (token.Record, error
 		if err != nil {
 			return token.Record{}, fmt.Errorf("ending intent %s: %w", e.ID, err)
 		}
+	}
+	if err := w.certificates(ctx, c); err != nil {
+		return token.Record{}, err
 	}
 	return rec, nil
 }

@@ -70,6 +70,17 @@ func CheckPlans(t *testing.T, s *Store) {
 		require.NoError(t, err)
 		checkPlan(t, s, "intents by "+name, q.text(intentColumns, "intents", "seq", 10), q.args)
 	}
+	for name, cq := range map[string]store.CertQuery{
+		"card":     {CUID: keys.CUID{1}, After: after},
+		"serial":   {Issuer: "CN=a", Serial: "1", After: after},
+		"user":     {UserID: "u", After: after},
+		"presence": {Presence: token.Pending, After: after},
+	} {
+		q, err := certQuery(cq)
+		require.NoError(t, err)
+		checkPlan(t, s, "certificates by "+name,
+			q.text(certColumns, "certificates", "id", 10), q.args)
+	}
 }
 
 func checkPlan(t *testing.T, s *Store, name, text string, args []any) {

@@ -18,7 +18,7 @@ const (
 		policy, created, modified, modified_by, modified_why, rev`
 	activityColumns = "id, cuid, user_id, actor, ip, op, result, message, type, session, at"
 	intentColumns   = `id, cuid, session, actor, op, kind, from_info, to_info, seq, at, outcome,
-		ended, ended_by`
+		ended, ended_by, detail`
 )
 
 // Token returns the record of one card.

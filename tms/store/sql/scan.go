@@ -72,7 +72,7 @@ func scanIntent(rows *stdsql.Rows) (intentRow, error) {
 		at, ended int64
 	)
 	err := rows.Scan(&i.ID, &cuid, &i.Session, &i.Actor, &i.Op, &i.Kind, &i.From, &i.To, &i.seq,
-		&at, &i.Outcome, &ended, &i.EndedBy)
+		&at, &i.Outcome, &ended, &i.EndedBy, &i.Detail)
 	if err != nil {
 		return i, err
 	}

@@ -35,8 +35,8 @@ const (
 	readers = 4
 )
 
-// Store is the home. It implements store.Store and store.IntentLister. Its zero
-// value is of no use; Open makes one.
+// Store is the home. It implements store.Store, store.IntentLister and
+// store.CertLister. Its zero value is of no use; Open makes one.
 type Store struct {
 	reads  *stdsql.DB
 	writes *stdsql.DB
@@ -52,6 +52,7 @@ type Store struct {
 var (
 	_ store.Store        = (*Store)(nil)
 	_ store.IntentLister = (*Store)(nil)
+	_ store.CertLister   = (*Store)(nil)
 )
 
 // Open opens the database file at path, makes it if there is none (readable by

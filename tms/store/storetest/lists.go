@@ -16,6 +16,7 @@ import (
 func putKey(id string) token.Intent {
 	return token.Intent{
 		ID: id, Op: token.OpFormat, Kind: token.IntentPutKey, From: "FF01", To: "0201",
+		Detail: `{"a":"b"}`,
 	}
 }
 

@@ -19,6 +19,7 @@ import (
 type Home interface {
 	store.Store
 	store.IntentLister
+	store.CertLister
 	Close() error
 }
 
@@ -40,6 +41,10 @@ func Run(t *testing.T, open func(t *testing.T) Home) {
 		{"fills in the trail", testTrail},
 		{"intents", testIntents},
 		{"intents page by page", testIntentPages},
+		{"certificates", testCertificates},
+		{"certificates that tokens share", testSharedCertificates},
+		{"certificates page by page", testCertificatePages},
+		{"senseless certificates", testSenselessCertificates},
 		{"tokens page by page", testTokenPages},
 		{"token filters", testTokenFilters},
 		{"activities page by page", testActivityPages},
@@ -140,7 +145,8 @@ func (f *fixture) snapshot(id keys.CUID) string {
 	if err != nil {
 		f.t.Fatalf("Intents: %v", err)
 	}
-	return fmt.Sprintf("%+v %+v %+v", rec, acts, page.Intents)
+	certs := f.certificates(store.CertQuery{CUID: id})
+	return fmt.Sprintf("%+v %+v %+v %+v", rec, acts, page.Intents, certs)
 }
 
 // activities returns the first page of an answer.
