@@ -1,6 +1,7 @@
 // Package perso holds the host-side card sequences that personalisation is
 // made of: reading a card's facts, opening a secure channel, loading an
-// applet, putting keys, writing the issuer's address.
+// applet, putting keys, setting the PIN, making and importing the user's keys,
+// writing what the token tells about them, and the issuer's address.
 //
 // It owns the order of the commands, what a refusal means at each step, and the
 // rule that no authentication try of a card is spent on keys that have not been

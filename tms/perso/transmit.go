@@ -53,6 +53,19 @@ const (
 	StepDeleteKey         Step = "delete key"
 	StepIssuerInfo        Step = "set issuer info"
 	StepSetLifeCycle      Step = "set life cycle"
+	StepCreatePIN         Step = "create PIN"
+	StepSetPIN            Step = "set PIN"
+	StepGenerateKey       Step = "generate key"
+	StepProof             Step = "verify proof of possession"
+	StepImportKey         Step = "import key"
+	StepClearKeySlots     Step = "clear key slots"
+	StepListObjects       Step = "list objects"
+	StepCreateObject      Step = "create object"
+	StepReadObject        Step = "read object"
+	StepWriteObject       Step = "write object"
+	StepDeleteObject      Step = "delete object"
+	StepReadContent       Step = "read token content"
+	StepWriteContent      Step = "write token content"
 )
 
 // Error says which step of a sequence failed. SW is the card's status word, and

@@ -96,11 +96,8 @@ func (r *reader) content() (Content, error) {
 	for _, o := range r.keys {
 		_, index, _ := parseName(o.ID)
 		o, id := o.settle(ClassPublicKey, index/2)
-		for _, cert := range c.Certificates {
-			if id != nil && bytes.Equal(r.ids[cert.Container], id) {
-				o.Fixed = NewFixed(o.Fixed.Class(), cert.Fixed.ID(), o.Fixed.Flags())
-				break
-			}
+		if cert, ok := r.owner(c, id, index/2); ok {
+			o.Fixed = NewFixed(o.Fixed.Class(), cert.Fixed.ID(), o.Fixed.Flags())
 		}
 		k := keyOf(o, index)
 		if class := k.Fixed.Class(); class != ClassPublicKey && class != ClassPrivateKey {
@@ -110,6 +107,17 @@ func (r *reader) content() (Content, error) {
 	}
 	c.Others = r.others
 	return c, nil
+}
+
+// owner finds the certificate with a CKA_ID, first in the usual container: several certificates may
+// be for one key.
+func (r *reader) owner(c Content, id []byte, usual int) (found Certificate, ok bool) {
+	for _, cert := range c.Certificates {
+		if id != nil && bytes.Equal(r.ids[cert.Container], id) && (!ok || cert.Container == usual) {
+			found, ok = cert, true
+		}
+	}
+	return found, ok
 }
 
 // readRecord reads a record of either version.
