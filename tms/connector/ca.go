@@ -292,8 +292,8 @@ func checkID(what, id string, limit int, empty bool) error {
 	return nil
 }
 
-// cuidText gives a CUID as requests to a CA carry it: groups of four hex digits.
-func cuidText(c keys.CUID) string {
+// CUIDText gives a CUID as requests to a CA carry it: groups of four hex digits.
+func CUIDText(c keys.CUID) string {
 	text := strings.ToUpper(hex.EncodeToString(c[:]))
 	groups := make([]string, 0, len(text)/4)
 	for ; len(text) > 4; text = text[4:] {

@@ -43,7 +43,7 @@ func (c *CAClient) Enroll(ctx context.Context, r EnrollRequest) (IssuedCertifica
 		fieldCAPublicKey: {base64.StdEncoding.EncodeToString(r.PublicKey)},
 	}
 	if r.CUID != [10]byte{} {
-		form.Set(fieldCUID, cuidText(r.CUID))
+		form.Set(fieldCUID, CUIDText(r.CUID))
 	}
 	for name, v := range map[string]string{
 		fieldScreenName: r.UserID, fieldTokenType: r.TokenType, fieldSubject: r.Subject,
