@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"tokenwright/tms/connector"
+	"tokenwright/tms/store/sqlite"
 )
 
 const (
@@ -33,8 +34,8 @@ const (
 // Begin records what is to be signed: a record in state ToBeSigned, with TBS. ErrSerial and
 // ErrRequest say which of serial number and request id is taken; ErrSerial goes before.
 func (db *DB) Begin(ctx context.Context, r Record, c Cause) error {
-	err := db.change(ctx, func(ctx context.Context, w *writer) error {
-		n, err := w.exec(ctx, insertCert, string(r.Serial), r.RequestID, r.Digest, r.Profile,
+	err := db.change(ctx, func(ctx context.Context, tx *sqlite.Tx) error {
+		n, err := tx.Exec(ctx, insertCert, string(r.Serial), r.RequestID, r.Digest, r.Profile,
 			r.Subject, r.UserID, r.CUID, r.TokenType, r.Requester, string(r.Renews), r.TBS,
 			r.NotBefore.Unix(), r.NotAfter.Unix(), r.Created.UnixNano())
 		if err != nil {
@@ -42,13 +43,13 @@ func (db *DB) Begin(ctx context.Context, r Record, c Cause) error {
 		}
 		if n == 0 {
 			var taken int
-			err := w.row(ctx, serialTaken, []any{string(r.Serial)}, &taken)
+			err := tx.Row(ctx, serialTaken, []any{string(r.Serial)}, &taken)
 			if err == nil && taken > 0 {
 				err = ErrSerial
 			}
 			return errors.Join(err, nilUnless(taken == 0 && err == nil, ErrRequest))
 		}
-		return w.event(ctx, r.Serial, r.RequestID, c)
+		return event(ctx, tx, r.Serial, r.RequestID, c)
 	})
 	if err != nil {
 		return fmt.Errorf("recording what is to be signed: %w", err)
@@ -66,12 +67,12 @@ func nilUnless(yes bool, err error) error {
 // Finish records the signed certificate. A record that another caller has finished meanwhile is
 // left as it is: the one that it holds is answered.
 func (db *DB) Finish(ctx context.Context, serial connector.Serial, der []byte) (Record, error) {
-	err := db.change(ctx, func(ctx context.Context, w *writer) error {
-		rev, err := w.rev(ctx)
+	err := db.change(ctx, func(ctx context.Context, tx *sqlite.Tx) error {
+		rev, err := nextRevision(ctx, tx)
 		if err != nil {
 			return err
 		}
-		_, err = w.exec(ctx, finishCert, der, rev, string(serial))
+		_, err = tx.Exec(ctx, finishCert, der, rev, string(serial))
 		return err
 	})
 	if err != nil {
@@ -82,12 +83,12 @@ func (db *DB) Finish(ctx context.Context, serial connector.Serial, der []byte) (
 
 // Change changes the state of a certificate and gives the new record.
 func (db *DB) Change(ctx context.Context, c Change) (Record, error) {
-	err := db.change(ctx, func(ctx context.Context, w *writer) error {
-		rev, err := w.rev(ctx)
+	err := db.change(ctx, func(ctx context.Context, tx *sqlite.Tx) error {
+		rev, err := nextRevision(ctx, tx)
 		if err != nil {
 			return err
 		}
-		n, err := w.exec(ctx, changeCert, int(c.State), int(c.Reason), seconds(c.RevokedAt), rev,
+		n, err := tx.Exec(ctx, changeCert, int(c.State), int(c.Reason), seconds(c.RevokedAt), rev,
 			string(c.Serial), c.Rev)
 		if err != nil {
 			return err
@@ -95,7 +96,7 @@ func (db *DB) Change(ctx context.Context, c Change) (Record, error) {
 		if n == 0 {
 			return ErrConflict
 		}
-		return w.event(ctx, c.Serial, c.Reason.String(), c.Cause)
+		return event(ctx, tx, c.Serial, c.Reason.String(), c.Cause)
 	})
 	if err != nil {
 		return Record{}, fmt.Errorf("changing certificate %s: %w", c.Serial, err)
@@ -103,12 +104,12 @@ func (db *DB) Change(ctx context.Context, c Change) (Record, error) {
 	return db.Certificate(context.WithoutCancel(ctx), c.Serial)
 }
 
-func (w *writer) rev(ctx context.Context) (rev int64, err error) {
-	return rev, w.row(ctx, nextRev, nil, &rev)
+func nextRevision(ctx context.Context, tx *sqlite.Tx) (rev int64, err error) {
+	return rev, tx.Row(ctx, nextRev, nil, &rev)
 }
 
-func (w *writer) event(ctx context.Context, s connector.Serial, detail string, c Cause) error {
-	_, err := w.exec(ctx, insertEvent, c.At.UnixNano(), c.Op, string(s), detail, c.Actor, c.Session)
+func event(ctx context.Context, tx *sqlite.Tx, s connector.Serial, detail string, c Cause) error {
+	_, err := tx.Exec(ctx, insertEvent, c.At.UnixNano(), c.Op, string(s), detail, c.Actor, c.Session)
 	return err
 }
 

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"tokenwright/tms/connector"
+	"tokenwright/tms/store/sqlite"
 )
 
 // keptCRLs is how many lists of each kind are kept whole; of older ones only the row remains.
@@ -20,26 +21,26 @@ func (db *DB) NewCRL(ctx context.Context, delta bool, now, next time.Time) (CRL,
 	list := CRL{ThisUpdate: now.UTC().Truncate(time.Second), NextUpdate: next.UTC().
 		Truncate(time.Second)}
 	var entries []Entry
-	err := db.change(ctx, func(ctx context.Context, w *writer) (err error) {
+	err := db.change(ctx, func(ctx context.Context, tx *sqlite.Tx) (err error) {
 		list.Base, entries = 0, nil
-		last, err := w.lastFull(ctx)
+		last, err := lastFull(ctx, tx)
 		if err != nil && (delta || !errors.Is(err, ErrNotFound)) {
 			return err
 		}
-		if err = w.row(ctx, "SELECT value FROM counters WHERE name = 'rev'", nil, &list.Rev); err != nil {
+		if err = tx.Row(ctx, "SELECT value FROM counters WHERE name = 'rev'", nil, &list.Rev); err != nil {
 			return err
 		}
 		if delta {
 			list.Base = last.Number
-			entries, err = w.entries(ctx, changedEntries, last.Rev)
+			entries, err = readEntries(ctx, tx, changedEntries, last.Rev)
 		} else {
-			entries, err = w.entries(ctx, listedEntries, seconds(last.ThisUpdate))
+			entries, err = readEntries(ctx, tx, listedEntries, seconds(last.ThisUpdate))
 		}
 		if err != nil {
 			return err
 		}
 		list.Entries = len(entries)
-		return w.row(ctx, `INSERT INTO crls (base, rev, this_update, next_update, entries)
+		return tx.Row(ctx, `INSERT INTO crls (base, rev, this_update, next_update, entries)
 			VALUES (?, ?, ?, ?, ?) RETURNING number`, []any{list.Base, list.Rev,
 			list.ThisUpdate.Unix(), list.NextUpdate.Unix(), list.Entries}, &list.Number)
 	})
@@ -58,12 +59,8 @@ const listedEntries = `SELECT serial, state, reason, revoked_at FROM certs
 const changedEntries = `SELECT serial, state, reason, revoked_at FROM certs
 	WHERE rev > ? AND (state IN (2, 3) OR state = 1 AND revoked_at <> 0) ORDER BY serial`
 
-func (w *writer) entries(ctx context.Context, text string, arg int64) (out []Entry, err error) {
-	s, err := w.statement(ctx, text)
-	if err != nil {
-		return nil, err
-	}
-	r, err := s.QueryContext(ctx, arg)
+func readEntries(ctx context.Context, tx *sqlite.Tx, text string, arg int64) (out []Entry, err error) {
+	r, err := tx.Rows(ctx, text, arg)
 	if err != nil {
 		return nil, err
 	}
@@ -84,9 +81,9 @@ func (w *writer) entries(ctx context.Context, text string, arg int64) (out []Ent
 	return out, r.Err()
 }
 
-func (w *writer) lastFull(ctx context.Context) (c CRL, err error) {
+func lastFull(ctx context.Context, tx *sqlite.Tx) (c CRL, err error) {
 	var at int64
-	err = w.row(ctx, `SELECT number, rev, this_update FROM crls WHERE base = 0 AND der IS NOT NULL
+	err = tx.Row(ctx, `SELECT number, rev, this_update FROM crls WHERE base = 0 AND der IS NOT NULL
 		ORDER BY number DESC LIMIT 1`, nil, &c.Number, &c.Rev, &at)
 	if errors.Is(err, stdsql.ErrNoRows) {
 		err = ErrNotFound
@@ -97,8 +94,8 @@ func (w *writer) lastFull(ctx context.Context) (c CRL, err error) {
 
 // SaveCRL records a signed list and lets go of the bytes of old ones.
 func (db *DB) SaveCRL(ctx context.Context, c CRL, cause Cause) error {
-	err := db.change(ctx, func(ctx context.Context, w *writer) error {
-		n, err := w.exec(ctx, "UPDATE crls SET der = ? WHERE number = ? AND der IS NULL", c.DER,
+	err := db.change(ctx, func(ctx context.Context, tx *sqlite.Tx) error {
+		n, err := tx.Exec(ctx, "UPDATE crls SET der = ? WHERE number = ? AND der IS NULL", c.DER,
 			c.Number)
 		if err == nil && n == 0 {
 			err = ErrConflict
@@ -106,12 +103,12 @@ func (db *DB) SaveCRL(ctx context.Context, c CRL, cause Cause) error {
 		if err != nil {
 			return err
 		}
-		_, err = w.exec(ctx, `UPDATE crls SET der = x'' WHERE (base = 0) = ? AND length(der) > 0 AND
+		_, err = tx.Exec(ctx, `UPDATE crls SET der = x'' WHERE (base = 0) = ? AND length(der) > 0 AND
 			number < ?`, c.Base == 0, c.Number-keptCRLs)
 		if err != nil {
 			return err
 		}
-		return w.event(ctx, "", fmt.Sprintf("number %d, base %d, %d entries", c.Number, c.Base,
+		return event(ctx, tx, "", fmt.Sprintf("number %d, base %d, %d entries", c.Number, c.Base,
 			c.Entries), cause)
 	})
 	if err != nil {

@@ -15,6 +15,7 @@ import (
 
 	"tokenwright/tms/ca/certdb"
 	"tokenwright/tms/connector"
+	"tokenwright/tms/store/sqlite"
 )
 
 var start = time.Date(2026, 5, 4, 3, 2, 1, 0, time.UTC)
@@ -258,11 +259,11 @@ func TestFilesThatAreNotOurs(t *testing.T) {
 	_, err = other.Exec("CREATE TABLE a (b)")
 	require.NoError(t, err)
 	_, err = certdb.Open(t.Context(), path)
-	require.ErrorIs(t, err, certdb.ErrForeign)
+	require.ErrorIs(t, err, sqlite.ErrForeign)
 	_, err = other.Exec("DROP TABLE a; PRAGMA application_id = 0x746d7343; PRAGMA user_version = 9")
 	require.NoError(t, err)
 	_, err = certdb.Open(t.Context(), path)
-	require.ErrorIs(t, err, certdb.ErrNewer)
+	require.ErrorIs(t, err, sqlite.ErrNewer)
 	require.NoError(t, other.Close())
 }
 
@@ -278,5 +279,5 @@ func TestModeAndClose(t *testing.T) {
 	require.ErrorIs(t, db.Begin(ctx, record(1), cause("enroll")), context.Canceled)
 	require.NoError(t, db.Close())
 	require.NoError(t, db.Close())
-	require.ErrorIs(t, db.Begin(t.Context(), record(1), cause("enroll")), certdb.ErrClosed)
+	require.ErrorIs(t, db.Begin(t.Context(), record(1), cause("enroll")), sqlite.ErrClosed)
 }

@@ -1,10 +1,8 @@
 // Package certdb is where a certificate authority keeps what it did: one SQLite file with a row
 // for every serial number that was ever chosen, the certificate revocation lists, and who did what.
 //
-// It owns the schema, durability (write-ahead log, every commit synced), the single writer that
-// commits the changes of concurrent callers in groups, and the rule that a serial number and a
-// request id occur once. It must not know how certificates and lists are made, signed or encoded,
-// nor who may ask for a change.
+// It owns the schema, and the rule that a serial number and a request id occur once. It must not
+// know how certificates and lists are made, signed or encoded, nor who may ask for a change.
 package certdb
 
 import (
@@ -23,11 +21,6 @@ var (
 	ErrRequest = errors.New("request id is taken")
 	// ErrConflict: the record was not in the state that the change expects.
 	ErrConflict = errors.New("certificate changed meanwhile")
-	ErrClosed   = errors.New("certificate database is closed")
-	// ErrForeign: the file is a SQLite database of something else.
-	ErrForeign = errors.New("not a certificate database")
-	// ErrNewer: a newer program has changed the schema.
-	ErrNewer = errors.New("database was migrated by a newer program")
 )
 
 // State is where a certificate stands. The numbers are those in the file.
