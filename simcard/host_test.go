@@ -161,6 +161,19 @@ func (h *host) authenticate(ch kdf.Challenges, level scp.Level, spoil func(*apdu
 	return resp.SW
 }
 
+// authenticateAs sends EXTERNAL AUTHENTICATE with a level that the protocol may lack, its MAC right.
+func (h *host) authenticateAs(ch kdf.Challenges, level byte) apdu.SW {
+	h.t.Helper()
+	cryptogram, _, err := kdf.Cryptograms(h.info.SCP, h.sk, ch)
+	require.NoError(h.t, err)
+	msg := append([]byte{0x84, 0x82, level, 0, 16}, cryptogram[:]...)
+	mac, err := h.sk.SMAC.FullMAC([8]byte{}, msg)
+	require.NoError(h.t, err)
+	return h.transmit(apdu.Command{
+		CLA: 0x84, INS: 0x82, P1: level, Data: append(cryptogram[:], mac[:]...),
+	}).SW
+}
+
 // channel opens a session with whatever is selected.
 func channel(t testing.TB, c *simcard.Card, kvn keys.KVN, level scp.Level) *host {
 	t.Helper()
