@@ -127,8 +127,9 @@ fuzz: tags
 soak: $(BIN)/bdd
 	$(MAKE) fuzz FUZZTIME=$(SOAKTIME)
 	@i=0; while [ $$i -lt $(SOAKRUNS) ]; do i=$$((i + 1)); echo "features, run $$i of $(SOAKRUNS)"; \
-	  $(BIN)/bdd || exit 1; done
-	$(GO) test -tags '$(GOTAGS)$(if $(GOTAGS),$(comma))soak' $(RACEFLAG) -count $(SOAKRUNS) -timeout 0 ./...
+	  SOAK=1 $(BIN)/bdd || exit 1; done
+	$(GOTEST) $(RACEFLAG) -count $(SOAKRUNS) -timeout 0 ./...
+	$(GO) test -tags '$(GOTAGS)$(if $(GOTAGS),$(comma))soak' -count 1 -timeout 0 ./...
 
 cover: tags
 	@mkdir -p $(OUT)
