@@ -87,7 +87,7 @@ func TestRawRSA(t *testing.T) {
 	require.NoError(t, rsa.VerifyPKCS1v15(&k.PublicKey, crypto.SHA1, digest[:], sig))
 
 	secret := []byte("for the token")
-	enc, err := rsa.EncryptPKCS1v15(seeded(5), &k.PublicKey, secret) //nolint:staticcheck // cards do
+	enc, err := rsa.EncryptPKCS1v15(seeded(5), &k.PublicKey, secret)
 	require.NoError(t, err)
 	block := make([]byte, 128)
 	require.NoError(t, private.Apply(block, enc))

@@ -64,7 +64,7 @@ func (s *statements) all() map[**stdsql.Stmt]string {
 func (s *statements) prepare(ctx context.Context, conn *stdsql.Conn) error {
 	for stmt, text := range s.all() {
 		var err error
-		if *stmt, err = conn.PrepareContext(ctx, text); err != nil { //nolint:sqlclosecheck // close has it
+		if *stmt, err = conn.PrepareContext(ctx, text); err != nil {
 			return fmt.Errorf("preparing %q: %w", text, err)
 		}
 	}
