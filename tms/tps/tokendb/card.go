@@ -22,6 +22,7 @@ type Card struct {
 	session Session
 	rec     token.Record
 	open    []token.Intent
+	certs   []token.Certificate
 	// admitted is what Admit allowed; it is asked again whenever the record
 	// turns out to have changed.
 	admitted *Admission
@@ -67,6 +68,10 @@ func (c *Card) read(ctx context.Context) error {
 	c.open, err = c.db.store.OpenIntents(ctx, c.rec.CUID)
 	if err != nil {
 		return c.fail(ErrDatabase, statusUnreachable, "reading open intents", err)
+	}
+	c.certs, err = c.db.certificates(ctx, store.CertQuery{CUID: c.rec.CUID})
+	if err != nil {
+		return c.fail(ErrDatabase, statusUnreachable, "reading certificates", err)
 	}
 	return nil
 }
@@ -166,6 +171,10 @@ type edit struct {
 	activities []token.Activity
 	begin      []token.Intent
 	end        []store.IntentEnd
+	mark       []store.CertMark
+	// certs makes the changes of certificate records of the present ones; it is
+	// asked again as to is. A nil certs changes none.
+	certs func([]token.Certificate) certEdit
 	// to makes the new record of the current one; it is asked again when the
 	// record has changed in the meantime. An error stops the change.
 	to func(token.Record) (token.Record, error)
@@ -182,15 +191,22 @@ func (c *Card) apply(ctx context.Context, e edit) error {
 		if err != nil {
 			return err
 		}
+		var ce certEdit
+		if e.certs != nil {
+			ce = e.certs(c.Certificates())
+		}
 		old, at := c.rec, c.db.now()
+		begin := append(e.begin[:len(e.begin):len(e.begin)], ce.begin...)
 		stored, err := c.db.store.Apply(ctx, store.Change{
 			CUID: c.rec.CUID, Old: &old, New: &next,
-			Activities: e.activities, Begin: e.begin, End: e.end,
+			Activities: e.activities, Begin: begin, End: e.end,
+			Certs: ce.put, Drop: ce.drop, Mark: e.mark,
 			Actor: c.session.Actor, Session: c.session.ID, Why: e.why, At: at,
 		})
 		if err == nil {
 			c.rec = stored
-			c.settled(e, at)
+			c.settled(e.end, begin, at)
+			c.settleCerts(ce, e.mark)
 			return nil
 		}
 		if !errors.Is(err, store.ErrConflict) || attempt == maxAttempts {
@@ -203,11 +219,11 @@ func (c *Card) apply(ctx context.Context, e edit) error {
 }
 
 // settled keeps the list of open intents in step with a change just stored.
-func (c *Card) settled(e edit, at time.Time) {
+func (c *Card) settled(ended []store.IntentEnd, begun []token.Intent, at time.Time) {
 	c.open = slices.DeleteFunc(c.open, func(i token.Intent) bool {
-		return slices.ContainsFunc(e.end, func(end store.IntentEnd) bool { return end.ID == i.ID })
+		return slices.ContainsFunc(ended, func(end store.IntentEnd) bool { return end.ID == i.ID })
 	})
-	for _, i := range e.begin {
+	for _, i := range begun {
 		i.At = at
 		c.open = append(c.open, i)
 	}

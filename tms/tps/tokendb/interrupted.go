@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 
+	"tokenwright/tms/gp/keys"
 	"tokenwright/tms/store"
 	"tokenwright/tms/token"
 )
@@ -20,27 +21,70 @@ type History interface {
 // interrupted, once for each session. It returns all open intents, oldest
 // first. The cards are repaired when they are formatted next.
 func (d *DB) NoteInterrupted(ctx context.Context, h History) ([]token.Intent, error) {
-	var all []token.Intent
+	all, err := openIntents(ctx, h)
+	if err != nil {
+		return all, err
+	}
 	noted := make(map[string]bool)
+	for _, i := range all {
+		key := i.Session + " " + i.CUID.String()
+		// A revocation may be left to do although the operation ended well.
+		if noted[key] || i.Kind == token.IntentRevokeCert {
+			continue
+		}
+		noted[key] = true
+		if err := d.noteOne(ctx, h, i); err != nil {
+			return all, err
+		}
+	}
+	return all, nil
+}
+
+// openIntents lists the open intents of all cards, the oldest first.
+func openIntents(ctx context.Context, h History) ([]token.Intent, error) {
+	var all []token.Intent
 	for q := (store.IntentQuery{}); ; {
 		page, err := h.Intents(ctx, q)
 		if err != nil {
 			return all, fmt.Errorf("looking for interrupted sessions: %w", err)
-		}
-		for _, i := range page.Intents {
-			key := i.Session + " " + i.CUID.String()
-			if !noted[key] {
-				noted[key] = true
-				if err := d.noteOne(ctx, h, i); err != nil {
-					return all, err
-				}
-			}
 		}
 		all = append(all, page.Intents...)
 		if q.After = page.Next; q.After == "" {
 			return all, nil
 		}
 	}
+}
+
+// Unfinished lists the cards with something open at a CA or KRA: a request, a
+// revocation, or a certificate of which it is not settled whether it will be used.
+func (d *DB) Unfinished(ctx context.Context, h History) ([]keys.CUID, error) {
+	open, err := openIntents(ctx, h)
+	if err != nil {
+		return nil, err
+	}
+	var list []keys.CUID
+	seen := make(map[keys.CUID]bool)
+	add := func(cuid keys.CUID) {
+		if !seen[cuid] {
+			seen[cuid] = true
+			list = append(list, cuid)
+		}
+	}
+	for _, i := range open {
+		if !i.Kind.OnCard() {
+			add(i.CUID)
+		}
+	}
+	for _, p := range []token.Presence{token.Pending, token.Replaced} {
+		certs, err := d.certificates(ctx, store.CertQuery{Presence: p})
+		if err != nil {
+			return nil, fmt.Errorf("looking for unfinished certificates: %w", err)
+		}
+		for _, n := range certs {
+			add(n.CUID)
+		}
+	}
+	return list, nil
 }
 
 // noteOne writes the failed activity of one session unless there is one.

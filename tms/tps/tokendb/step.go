@@ -23,22 +23,37 @@ func (s *Step) Intent() token.Intent { return s.intent }
 
 // Begin records that the step is about to be taken, durably, before it is. The
 // operation must have been admitted; if the record has changed since, the
-// admission is decided again. When Begin fails the step must not be taken.
+// admission is decided again. A step that takes the applet away takes the
+// certificates with it, and their records say so from now on. When Begin fails the
+// step must not be taken.
 func (c *Card) Begin(ctx context.Context, kind token.IntentKind, from, to string) (*Step, error) {
+	i := token.Intent{Kind: kind, From: from, To: to}
+	if kind == token.IntentLoadApplet || kind == token.IntentDeleteApplet {
+		return c.begin(ctx, i, func(token.Certificate) bool { return true })
+	}
+	return c.begin(ctx, i, nil)
+}
+
+// begin records an intent; costs tells which certificates that the card holds the
+// step destroys the keys of.
+func (c *Card) begin(ctx context.Context, i token.Intent, costs func(token.Certificate) bool) (
+	*Step, error,
+) {
 	if c.admitted == nil {
 		return nil, c.fail(ErrNotAllowed, statusNotAllowed,
-			fmt.Sprintf("%s before the operation was admitted", kind), nil)
+			fmt.Sprintf("%s before the operation was admitted", i.Kind), nil)
 	}
-	i := token.Intent{
-		ID: c.db.nextIntent(c.session), CUID: c.rec.CUID, Session: c.session.ID,
-		Actor: c.session.Actor, Op: c.admitted.Op, Kind: kind, From: from, To: to,
-	}
-	err := c.apply(ctx, edit{
-		why:   "about to " + i.String(),
+	i.ID, i.CUID = c.db.nextIntent(c.session), c.rec.CUID
+	i.Session, i.Actor, i.Op = c.session.ID, c.session.Actor, c.admitted.Op
+	e := edit{
+		why:   token.CleanMessage("about to " + i.String()),
 		begin: []token.Intent{i},
 		to:    c.whileAllowed,
-	})
-	if err != nil {
+	}
+	if costs != nil {
+		e.certs = func(list []token.Certificate) certEdit { return c.lose(list, costs) }
+	}
+	if err := c.apply(ctx, e); err != nil {
 		return nil, err
 	}
 	return &Step{card: c, intent: i}, nil
@@ -147,8 +162,10 @@ type Formatted struct {
 }
 
 // FinishFormat records that the card is formatted: nobody's, FORMATTED, with
-// the applet, type and keys given; whatever was begun and never ended is
-// repaired by it; activity format. It is written even if the client has gone.
+// the applet, type and keys given; whatever was begun on the card and never ended
+// is repaired by it; activity format. Records of certificates that are revoked are
+// removed; those that are not say that the card does not hold them any more. It is
+// written even if the client has gone.
 func (c *Card) FinishFormat(ctx context.Context, f Formatted) error {
 	if c.admitted == nil {
 		return c.fail(ErrNotAllowed, statusNotAllowed, "format was not admitted", nil)
@@ -156,9 +173,11 @@ func (c *Card) FinishFormat(ctx context.Context, f Formatted) error {
 	ctx, cancel := mustWrite(ctx)
 	defer cancel()
 	c.SetType(f.Type)
-	e := edit{
+	return c.apply(ctx, edit{
 		why:        "format finished",
 		activities: []token.Activity{c.activity(token.OpFormat, token.Success, "token formatted")},
+		end:        c.endOnCard(),
+		certs:      c.formatted,
 		to: func(r token.Record) (token.Record, error) {
 			if err := c.allowed(r, *c.admitted); err != nil {
 				return r, err
@@ -167,11 +186,32 @@ func (c *Card) FinishFormat(ctx context.Context, f Formatted) error {
 			r.UserID, r.AppletID, r.Type, r.KeyInfo = "", f.AppletID, f.Type, f.KeyInfo
 			return r, nil
 		},
-	}
+	})
+}
+
+// endOnCard closes all that was begun on the card: what this session began is done,
+// what others did is repaired by it.
+func (c *Card) endOnCard() []store.IntentEnd {
+	return c.ends(token.IntentKind.OnCard)
+}
+
+// endOnly closes all steps of one kind.
+func (c *Card) endOnly(kind token.IntentKind) []store.IntentEnd {
+	return c.ends(func(k token.IntentKind) bool { return k == kind })
+}
+
+func (c *Card) ends(which func(token.IntentKind) bool) []store.IntentEnd {
+	var out []store.IntentEnd
 	for _, i := range c.open {
-		e.end = append(e.end, store.IntentEnd{ID: i.ID, Outcome: token.OutcomeRepaired})
+		switch {
+		case !which(i.Kind):
+		case i.Session == c.session.ID:
+			out = append(out, store.IntentEnd{ID: i.ID, Outcome: token.OutcomeDone})
+		default:
+			out = append(out, store.IntentEnd{ID: i.ID, Outcome: token.OutcomeRepaired})
+		}
 	}
-	return c.apply(ctx, e)
+	return out
 }
 
 // Fail records in the history that the operation failed, and why; what was

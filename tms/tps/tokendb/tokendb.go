@@ -25,6 +25,8 @@ type Store interface {
 	Token(ctx context.Context, cuid keys.CUID) (token.Record, error)
 	Apply(ctx context.Context, c store.Change) (token.Record, error)
 	OpenIntents(ctx context.Context, cuid keys.CUID) ([]token.Intent, error)
+	Tokens(ctx context.Context, q store.TokenQuery) (store.TokenPage, error)
+	Certificates(ctx context.Context, q store.CertQuery) (store.CertPage, error)
 }
 
 // Rules are the configured ones.
