@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"tokenwright/tms/coolkey"
 	"tokenwright/tms/tps/auth"
 	"tokenwright/tms/wire"
 )
@@ -54,6 +55,19 @@ func (c *client) Progress(ctx context.Context, percent int, task string) error {
 		return c.unexpected(m)
 	}
 	return nil
+}
+
+// NewPIN asks for a new PIN.
+func (c *client) NewPIN(ctx context.Context, shortest, longest int) (coolkey.PIN, error) {
+	m, err := c.ask(ctx, wire.NewPINRequest{MinLength: shortest, MaxLength: longest}, c.limits.login)
+	if err != nil {
+		return nil, err
+	}
+	answer, ok := m.(wire.NewPINResponse)
+	if !ok {
+		return nil, c.unexpected(m)
+	}
+	return coolkey.PIN(answer.PIN.Reveal()), nil
 }
 
 // Login asks for credentials: by name and with texts when the client said that it

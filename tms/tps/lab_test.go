@@ -3,6 +3,7 @@ package tps_test
 import (
 	"bytes"
 	"context"
+	"crypto/x509"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -17,6 +18,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"tokenwright/simcard"
 	"tokenwright/tms/conf"
 	"tokenwright/tms/connector"
 	"tokenwright/tms/gp"
@@ -51,6 +53,9 @@ type lab struct {
 	http      *httptest.Server
 	log       *lockedBuffer
 	phoneHome string
+	ca        *testCA
+	kra       *testKRA
+	others    []*simcard.Card // beside the card that a test is about
 
 	mu        sync.Mutex
 	failpoint func(name string) error
@@ -86,7 +91,9 @@ op.format.userKey.update.symmetricKeys.requiredVersion=2
 
 func newLab(t *testing.T, lines ...string) *lab {
 	t.Helper()
-	l := &lab{t: t, dir: t.TempDir(), log: &lockedBuffer{}, tks: &switchedTKS{TKS: newTKS(t)}}
+	l := &lab{t: t, dir: t.TempDir(), log: &lockedBuffer{}, ca: newTestCA(t)}
+	l.kra = newTestKRA(l.ca)
+	l.tks = &switchedTKS{TKS: newTKS(t, l.kra.transport)}
 	require.NoError(t, os.Mkdir(filepath.Join(l.dir, "applets"), 0o700))
 	l.writeApplet(applet14, applet14)
 	l.writeApplet(applet15, applet15)
@@ -112,6 +119,8 @@ func (l *lab) configure(lines ...string) {
 		Config: c, Dir: l.dir, Store: l.store, PhoneHome: l.phoneHome,
 		TKS:       map[string]op.TKS{"tks1": l.tks},
 		Auth:      map[string]auth.Authenticator{"ldap1": oneUser{}},
+		CAs:       map[string]connector.CA{"ca1": l.ca},
+		KRAs:      map[string]connector.KRA{"kra1": l.kra},
 		Log:       slog.New(slog.NewTextHandler(l.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 		Failpoint: l.askFailpoint,
 	})
@@ -196,8 +205,10 @@ func soon(t *testing.T, what string, ok func() bool) {
 // client is a client of the TPS with a card in its reader.
 type client struct {
 	user, password string
-	progress       bool // ask for status updates
-	extended       bool // ask for the extended login
+	pin            string
+	tokenType      string // "" asks for userKey
+	progress       bool   // ask for status updates
+	extended       bool   // ask for the extended login
 	card           func(cmd []byte) ([]byte, error)
 	// leave, if any, is asked before each message is answered; true hangs up.
 	leave func(m wire.Message) bool
@@ -245,7 +256,10 @@ func (c *client) begin(operation wire.Operation) wire.BeginOp {
 	add := func(name, value string) {
 		m.Extensions = append(m.Extensions, wire.Field{Name: name, Value: value})
 	}
-	add(wire.ExtTokenType, "userKey")
+	if c.tokenType == "" {
+		c.tokenType = "userKey"
+	}
+	add(wire.ExtTokenType, c.tokenType)
 	if c.progress {
 		add(wire.ExtStatusUpdate, "true")
 	}
@@ -267,6 +281,8 @@ func (c *client) answer(m wire.Message) (wire.Message, error) {
 			{ID: "UID", Value: wire.NewSecret(c.user)},
 			{ID: "PASSWORD", Value: wire.NewSecret(c.password)},
 		}}, nil
+	case wire.NewPINRequest:
+		return wire.NewPINResponse{PIN: wire.NewSecret(c.pin)}, nil
 	case wire.StatusUpdateRequest:
 		return wire.StatusUpdateResponse{Percent: m.Percent}, nil
 	}
@@ -279,14 +295,17 @@ func (l *lab) format(card func(cmd []byte) ([]byte, error)) (wire.EndOp, error) 
 	return c.run(l.t.Context(), l.http.URL, wire.OpFormat)
 }
 
-// oneUser is a directory with alice in it.
+// oneUser is a directory with alice and bob in it.
 type oneUser struct{}
 
 func (oneUser) Prompt(string) auth.Prompt { return auth.DefaultUI().Prompt("en") }
 
 func (oneUser) Authenticate(_ context.Context, c auth.Credentials) (auth.User, error) {
-	if c.Get(auth.FieldUID) == "alice" && c.Get(auth.FieldPassword) == "secret123" {
-		return auth.User{ID: "alice"}, nil
+	uid := c.Get(auth.FieldUID)
+	if (uid == "alice" || uid == "bob") && c.Get(auth.FieldPassword) == "secret123" {
+		return auth.User{ID: uid, Attributes: map[string][]string{
+			"mail": {uid + "@example.com"}, "cn": {"Dr. " + uid},
+		}}, nil
 	}
 	return auth.User{}, &auth.Error{Kind: auth.ErrCredentials, Instance: "ldap1"}
 }
@@ -336,7 +355,7 @@ func (m masters) MasterKey(_ context.Context, name string) (kdf.Secret, error) {
 
 func (m masters) Names(context.Context) ([]string, error) { return nil, nil }
 
-func newTKS(t *testing.T) *tks.Service {
+func newTKS(t *testing.T, transport *x509.Certificate) *tks.Service {
 	t.Helper()
 	c, err := conf.LoadReader("tks.cfg", strings.NewReader(tksConfig), "tks")
 	require.NoError(t, err)
@@ -349,7 +368,8 @@ func newTKS(t *testing.T) *tks.Service {
 	aes, err := keys.New(keys.AES, raw)
 	require.NoError(t, err)
 	s, err := tks.New(t.Context(), cfg, tks.Options{
-		Stores: map[string]tks.MasterKeys{"": masters{"des": des, "aes": aes}},
+		Stores:        map[string]tks.MasterKeys{"": masters{"des": des, "aes": aes}},
+		TransportCert: transport,
 	})
 	require.NoError(t, err)
 	return s

@@ -16,14 +16,18 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"net/http"
 	"time"
 
 	"tokenwright/tms/conf"
+	"tokenwright/tms/connector"
 	"tokenwright/tms/token"
 	"tokenwright/tms/tps/auth"
 	"tokenwright/tms/tps/mapping"
 	"tokenwright/tms/tps/op"
+	"tokenwright/tms/tps/profile"
+	"tokenwright/tms/tps/routing"
 	"tokenwright/tms/tps/tokendb"
 	"tokenwright/tms/wire"
 )
@@ -47,6 +51,12 @@ type Options struct {
 	// authenticators by instance name (ldap1).
 	TKS  map[string]op.TKS
 	Auth map[string]auth.Authenticator
+	// CAs and KRAs are the authorities by connector id (ca1, kra1). Authorities are the
+	// key identifiers of the CAs, in lower-case hex, as far as they are known without
+	// being configured.
+	CAs         map[string]connector.CA
+	KRAs        map[string]connector.KRA
+	Authorities map[string]string
 	// Resolvers are the kinds of mapping resolver; nil means the built-in ones.
 	Resolvers mapping.Registry
 	// PhoneHome is the path of phoneHome.xml; empty means an answer made of the
@@ -88,7 +98,7 @@ func New(o Options) (*Server, error) {
 	if o.Random == nil {
 		o.Random = rand.Reader
 	}
-	settings, err := op.LoadSettings(o.Config, o.Dir)
+	settings, err := profile.Load(o.Config, o.Dir)
 	if err != nil {
 		return nil, fmt.Errorf("reading tps configuration: %w", err)
 	}
@@ -105,19 +115,38 @@ func New(o Options) (*Server, error) {
 		return nil, fmt.Errorf("reading tps configuration: %w", err)
 	}
 	db := tokendb.New(o.Store, rules, o.Now)
-	return &Server{
+	s := &Server{
 		env: op.Env{
 			Settings: settings, Tokens: db, TKS: o.TKS, Auth: o.Auth, Resolvers: resolvers,
-			Random: o.Random, Failpoint: o.Failpoint,
+			Random: o.Random, Failpoint: o.Failpoint, Busy: new(op.Busy),
 		},
-		db:        db,
-		ops:       map[wire.Operation]op.Func{wire.OpFormat: op.Format},
+		db: db,
+		ops: map[wire.Operation]op.Func{
+			wire.OpFormat: op.Format, wire.OpEnroll: op.Enroll, wire.OpResetPIN: op.PINReset,
+		},
 		limits:    lim,
 		slots:     make(chan struct{}, lim.sessions),
 		random:    o.Random,
 		log:       o.Log,
 		phoneHome: o.PhoneHome,
-	}, nil
+	}
+	s.env.Authorities = newRouter(o, settings, s.env.At)
+	return s, nil
+}
+
+// newRouter makes the way to CAs and KRAs. What is configured of a CA counts more
+// than what is known.
+func newRouter(o Options, s *profile.Settings, failpoint func(string) error) *routing.Router {
+	known := maps.Clone(s.Authorities)
+	for id, ski := range o.Authorities {
+		if known[id] == "" {
+			known[id] = ski
+		}
+	}
+	return &routing.Router{
+		CAs: o.CAs, KRAs: o.KRAs, Authorities: known, Revokers: s.Revokers, Failpoint: failpoint,
+		Log: o.Log,
+	}
 }
 
 // NoteInterrupted is for a server's start, before it takes sessions: it writes into
@@ -129,6 +158,17 @@ func (s *Server) NoteInterrupted(ctx context.Context, h tokendb.History) error {
 			"intent", i.String())
 	}
 	return err
+}
+
+// Reconcile finishes or undoes at CAs and KRAs what sessions that are over left
+// undone. It may be called at any time, and again after an error: cards that a session
+// is at work with are left to it.
+func (s *Server) Reconcile(ctx context.Context, h tokendb.History) error {
+	id, err := s.newSessionID()
+	if err != nil {
+		return err
+	}
+	return s.env.Authorities.Reconcile(ctx, s.db, h, id, s.env.Busy.With)
 }
 
 // Sessions tells how many sessions are under way.

@@ -15,12 +15,6 @@ import (
 	"tokenwright/tms/wire"
 )
 
-// Percentages between which the load of an applet moves.
-const (
-	loadFrom = 10
-	loadTo   = 90
-)
-
 // Words of progress, as clients know them.
 const (
 	taskAppletBlock = "PROGRESS_APPLET_BLOCK"
@@ -133,14 +127,15 @@ func (r *run) loadApplet(ctx context.Context, ch *perso.Channel) error {
 }
 
 func (r *run) loadOptions(file []byte) perso.LoadOptions {
-	last := loadFrom - 1
+	from, to := r.load[0], r.load[1]
+	last := from - 1
 	return perso.LoadOptions{
 		Form: r.facts.CardForm(), ISD: r.facts.ISD,
 		Package: r.Settings.Package, Instance: r.Settings.Instance, Old: r.Settings.Old,
 		File: file, BlockSize: r.Settings.BlockSize,
 		InstanceSize: r.Settings.InstanceSize, MemorySize: r.Settings.MemorySize,
 		Progress: func(ctx context.Context, done, total int) error {
-			percent := loadFrom + (loadTo-loadFrom)*done/total
+			percent := from + (to-from)*done/total
 			if percent <= last {
 				return nil
 			}

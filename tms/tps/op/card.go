@@ -5,7 +5,9 @@ import (
 	"errors"
 
 	"tokenwright/tms/perso"
+	"tokenwright/tms/token"
 	"tokenwright/tms/tps/mapping"
+	"tokenwright/tms/tps/profile"
 	"tokenwright/tms/tps/tokendb"
 	"tokenwright/tms/wire"
 )
@@ -13,7 +15,7 @@ import (
 // readCard reads the card's facts and looks up its record.
 func (r *run) readCard(ctx context.Context) error {
 	facts, err := perso.ReadFacts(ctx, r.Client, perso.FactsOptions{
-		ISDs: r.Settings.ISDs, Applet: r.Settings.Instance,
+		ISDs: r.Settings.ISDs, Applet: r.Settings.Instance, LifeCycle: r.op != token.OpFormat,
 	})
 	if err != nil {
 		status := wire.StatusBadStatus
@@ -23,6 +25,7 @@ func (r *run) readCard(ctx context.Context) error {
 		return failf(status, err, "reading card")
 	}
 	r.facts = facts
+	r.leave = r.Busy.enter(facts.CUID)
 	r.Log = r.Log.With("cuid", facts.CUID.String())
 	r.Log.Info("card read", "isd", facts.ISD.String(), "applet", facts.Applet.Version(),
 		"recognition", facts.Recognition)
@@ -51,7 +54,8 @@ func (r *run) input() mapping.Input {
 const noResolver = "none"
 
 // resolveType decides the token type. Without a resolver the client's wish counts.
-func (r *run) resolveType(name string) error {
+func (r *run) resolveType() error {
+	name := r.rules.Resolver
 	if name == noResolver {
 		r.tokenType = r.extension(wire.ExtTokenType)
 	} else {
@@ -66,13 +70,21 @@ func (r *run) resolveType(name string) error {
 		r.tokenType = res.Value
 		r.Log.Info("token type resolved", "type", res.Value, "why", res.Explain())
 	}
-	conf, ok := r.Settings.Formats[r.tokenType]
+	return nil
+}
+
+// settled takes the settings of the decided token type, if there are any, and looks
+// for the key set.
+func (r *run) settled(c profile.Card, ok bool) error {
 	if !ok {
 		return refuse(wire.StatusMappingResolverParams, "no settings for token type %.64q", r.tokenType)
 	}
-	r.conf = conf
+	if !r.Settings.Enabled(r.tokenType) {
+		return refuse(wire.StatusDisabledToken, "token type %s is not enabled", r.tokenType)
+	}
+	r.conf = c
 	r.card.SetType(r.tokenType)
-	return nil
+	return r.resolveKeySet()
 }
 
 // resolveKeySet decides the TKS and the key set: what the token type names, else
@@ -91,7 +103,7 @@ func (r *run) resolveKeySet() error {
 		r.keySet = r.conf.KeySet
 		return nil
 	}
-	name := r.Settings.KeySetResolver
+	name := r.rules.KeySetResolver
 	if name == "" || name == noResolver {
 		return nil
 	}
@@ -129,6 +141,7 @@ func (r *run) login(ctx context.Context) error {
 	if err != nil {
 		return failf(wire.StatusLogin, err, "logging in")
 	}
+	r.user = user
 	r.card.SetUser(user.ID)
 	r.Log = r.Log.With("user", user.ID)
 	r.Log.Info("logged in")

@@ -122,7 +122,7 @@ func (r *run) sane(h perso.Handshake, w channelFor) error {
 	if !r.conf.CheckKeyInfo || w.anyInfo {
 		return nil
 	}
-	return r.card.CheckKeyInfo(recorded(h), r.Settings.FormatAllowUnknown)
+	return r.card.CheckKeyInfo(recorded(h), r.rules.AllowUnknown)
 }
 
 // sessionKeys asks the TKS, which verifies the card's cryptogram.
@@ -131,10 +131,13 @@ func (r *run) sessionKeys(ctx context.Context, h perso.Handshake) (perso.Session
 		SCP: h.Variant.SCP, I: h.Variant.I,
 		CUID: r.facts.CUID, KDD: h.KDD, Info: h.Info, KeySet: r.keySet,
 		HostChallenge: h.HostChallenge, CardChallenge: h.CardChallenge, Seq: h.Seq,
-		CardCryptogram: h.Cryptogram,
+		CardCryptogram: h.Cryptogram, ServerSideKeygen: r.serverKeys,
 	})
 	if errors.Is(err, connector.ErrCardCryptogram) {
 		return perso.Session{}, fmt.Errorf("%w: %w", perso.ErrCardCryptogram, err)
+	}
+	if err == nil && r.serverKeys {
+		r.transport = resp.KRATransport
 	}
 	return perso.Session{Keys: resp.Keys, HostCryptogram: resp.HostCryptogram}, err
 }

@@ -3,16 +3,18 @@ package op
 import (
 	"context"
 	"crypto/rand"
-	"fmt"
 	"io"
 	"log/slog"
 
 	"tokenwright/tms/connector"
+	"tokenwright/tms/coolkey"
 	"tokenwright/tms/gp/keys"
 	"tokenwright/tms/perso"
 	"tokenwright/tms/token"
 	"tokenwright/tms/tps/auth"
 	"tokenwright/tms/tps/mapping"
+	"tokenwright/tms/tps/profile"
+	"tokenwright/tms/tps/routing"
 	"tokenwright/tms/tps/tokendb"
 	"tokenwright/tms/wire"
 )
@@ -24,6 +26,9 @@ type Client interface {
 	perso.Transmitter
 	// Login asks the person for what the prompt names.
 	Login(ctx context.Context, p auth.Prompt) (auth.Credentials, error)
+	// NewPIN asks the person for a new PIN of shortest to longest bytes. It is as the
+	// client sent it, and secret.
+	NewPIN(ctx context.Context, shortest, longest int) (coolkey.PIN, error)
 	// Progress tells how far the operation has come, if the client asked to be told.
 	Progress(ctx context.Context, percent int, task string) error
 }
@@ -35,6 +40,8 @@ type TKS interface {
 	CreateKeySetData(ctx context.Context, req connector.KeySetDataRequest) (
 		connector.KeySetDataResponse, error)
 	ComputeRandomData(ctx context.Context, n int) ([]byte, error)
+	EncryptData(ctx context.Context, req connector.EncryptDataRequest) (
+		connector.EncryptDataResponse, error)
 }
 
 // Tokens looks up token records.
@@ -44,19 +51,23 @@ type Tokens interface {
 
 // Env is what operations work with. It is shared by all sessions.
 type Env struct {
-	Settings *Settings
+	Settings *profile.Settings
 	Tokens   Tokens
 	// TKS are the connections by connector id, Auth the authenticators and
 	// Resolvers the mapping resolvers by instance name.
 	TKS       map[string]TKS
 	Auth      map[string]auth.Authenticator
 	Resolvers map[string]mapping.Resolver
-	// Random makes host challenges when no TKS is asked for them; nil means
+	// Authorities are the CAs and KRAs.
+	Authorities *routing.Router
+	// Random makes the versions of cards' contents, and host challenges when no TKS is asked for them; nil means
 	// crypto/rand.
 	Random io.Reader
 	// Failpoint, if any, is called at each of Failpoints; an error ends the
 	// operation as if the process had died there.
 	Failpoint func(name string) error
+	// Busy knows the cards that sessions are at work with; nil means that nobody asks.
+	Busy *Busy
 }
 
 // Session is one conversation with a client.
@@ -74,38 +85,6 @@ type Session struct {
 // Func is an operation. A nil error means END_OP with result 0; StatusOf gives the
 // code for any other.
 type Func func(ctx context.Context, e *Env, s *Session) error
-
-// The names of failpoints: before and after each intent and outcome of an operation.
-const (
-	FailAdmitted      = "format.admitted"       // record added, nothing done to the card
-	FailLoadIntent    = "format.load.intent"    // intent recorded, applet not yet deleted
-	FailLoadDone      = "format.load.done"      // applet loaded, outcome not recorded
-	FailLoadOutcome   = "format.load.outcome"   // outcome recorded
-	FailPutKeyIntent  = "format.putkey.intent"  // intent recorded, PUT KEY not sent
-	FailPutKeyDone    = "format.putkey.done"    // PUT KEY answered, outcome not recorded
-	FailPutKeyOutcome = "format.putkey.outcome" // outcome recorded, new keys not used yet
-	FailFinish        = "format.finish"         // card finished, record not
-	FailFinished      = "format.finished"       // record finished, client not told
-)
-
-// Failpoints lists the names of all failpoints in the order of a format that
-// changes keys.
-func Failpoints() []string {
-	return []string{
-		FailAdmitted, FailLoadIntent, FailLoadDone, FailLoadOutcome,
-		FailPutKeyIntent, FailPutKeyDone, FailPutKeyOutcome, FailFinish, FailFinished,
-	}
-}
-
-func (e *Env) failpoint(name string) error {
-	if e.Failpoint == nil {
-		return nil
-	}
-	if err := e.Failpoint(name); err != nil {
-		return fmt.Errorf("%w %s: %w", ErrKilled, name, err)
-	}
-	return nil
-}
 
 func (e *Env) random() io.Reader {
 	if e.Random == nil {
@@ -125,13 +104,40 @@ type run struct {
 	*Env
 	*Session
 	op    token.Op
+	rules profile.Operation
 	facts perso.Facts
 	card  *tokendb.Card
 	// tokenType, conf, keySet and tks are decided by the operation's resolvers.
 	tokenType string
-	conf      FormatSettings
+	conf      profile.Card
 	keySet    string
 	tks       TKS
+	user      auth.User
+	// load are the percentages between which the load of an applet moves.
+	load [2]int
 	// shown is the key information that the card proved last, as records hold it.
 	shown string
+	// serverKeys has the next channel bring keys for the way from a KRA to the card,
+	// which are then in transport.
+	serverKeys bool
+	transport  connector.KRATransport
+	// leave ends that the card is busy.
+	leave func()
+}
+
+// end is for the end of every operation.
+func (r *run) end() {
+	if r.leave != nil {
+		r.leave()
+	}
+}
+
+// failed records that the operation failed.
+func (r *run) failed(ctx context.Context, cause error) {
+	if r.card == nil {
+		return
+	}
+	if err := r.card.Fail(ctx, r.op, cause); err != nil {
+		r.Log.Error("failed operation not recorded", "err", err)
+	}
 }
