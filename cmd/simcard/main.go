@@ -45,7 +45,7 @@ func run(ctx context.Context, args []string, in io.Reader, out, errOut io.Writer
 	root.SetErr(errOut)
 	root.SetArgs(args)
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
-	root.AddCommand(runCommand(), apduCommand(), stockCommand())
+	root.AddCommand(runCommand(), apduCommand(), personalizeCommand(), stockCommand())
 	err := root.ExecuteContext(ctx)
 	if err == nil {
 		return 0

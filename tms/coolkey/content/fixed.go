@@ -58,7 +58,8 @@ const (
 	SigningPrivate    = Token | Private | Sensitive | Sign | SignRecover
 	EncryptionPublic  = Token | Encrypt | Wrap
 	EncryptionPrivate = Token | Private | Sensitive | Decrypt | Unwrap
-	// AgreementPrivate is what an encryption key on a curve can do.
+	// What an encryption key on a curve can do.
+	AgreementPublic  = Token | Derive
 	AgreementPrivate = Token | Private | Sensitive | Derive
 )
 
