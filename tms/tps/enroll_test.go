@@ -303,7 +303,9 @@ func TestEnrollRefusals(t *testing.T) {
 			user: "bob", want: wire.StatusNotTokenOwner,
 		},
 		"another is active": {
-			set:  func(l *lab, _ *simcard.Card) { l.mustEnroll(newCard(l.t, "gp211-scp02", simcard.WithSeed(8))) },
+			set: func(l *lab, _ *simcard.Card) {
+				l.mustEnroll(newCard(l.t, "gp211-scp02", simcard.WithSeed(8)))
+			},
 			want: wire.StatusHasActiveToken,
 		},
 		"CA refuses": {
@@ -367,7 +369,8 @@ func (l *lab) edit(card *simcard.Card, f func(*token.Record)) {
 func TestEnrollDevice(t *testing.T) {
 	l := enrollLab(t, "defKeySet", "op.enroll.tokenKey.auth.enable=false")
 	card := newCard(t, "gp211-scp02")
-	require.Equal(t, wire.EndOp{Operation: wire.OpEnroll}, l.enrollAs("", "tokenKey", card), "%s", l.log)
+	end := l.enrollAs("", "tokenKey", card)
+	require.Equal(t, wire.EndOp{Operation: wire.OpEnroll}, end, "%s", l.log)
 	rec := l.record(card.CUID())
 	assert.Equal(t, token.Active, rec.Status)
 	assert.Empty(t, rec.UserID)

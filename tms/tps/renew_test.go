@@ -2,6 +2,7 @@ package tps_test
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"testing"
 
@@ -20,7 +21,7 @@ func TestRenewKeepsKeys(t *testing.T) {
 		l := enrollLab(t, "defKeySet", serverSide...)
 		card := newCard(t, "gp211-scp02")
 		l.mustEnroll(card)
-		l.setPolicy(card, "RENEW=YES;RENEW_KEEP_OLD_ENC_CERTS="+map[bool]string{true: "YES", false: "NO"}[keep])
+		l.setPolicy(card, fmt.Sprintf("RENEW=YES;RENEW_KEEP_OLD_ENC_CERTS=%t", keep))
 		before := contentOf(t, card)
 		l.mustEnroll(card)
 		want := []string{"signing gone renewed", "encryption gone renewed", "signing held active",
@@ -140,8 +141,9 @@ func TestRecoverLastBesideANewKey(t *testing.T) {
 	l.setState(lost, token.Damaged)
 	card := newCard(t, "gp211-scp02", simcard.WithSeed(8))
 	l.mustEnroll(card)
-	assert.Equal(t, []string{"signing held active", "encryption held active", "encryption held active"},
-		l.certs(card.CUID()))
+	assert.Equal(t, []string{
+		"signing held active", "encryption held active", "encryption held active",
+	}, l.certs(card.CUID()))
 	assert.Len(t, contentOf(t, card).Pairs(), 3)
 	l.checkHeld(card)
 }

@@ -320,10 +320,14 @@ func (n *enrollment) applet() string {
 	return n.card.Record().AppletID
 }
 
+// plain tells of a card that does not even know the life cycle of its applet: it is not
+// asked what is only nice to have, since some stand-ins for cards go silent then.
+func (r *run) plain() bool { return r.facts.Applet.Present && !r.facts.Applet.HasLifeCycle }
+
 // clearSlots wipes keys that nothing on the card names any more. A fresh applet has
-// none, and an applet that does not know its life cycle does not know this either.
+// none.
 func (n *enrollment) clearSlots(ctx context.Context, ch *perso.Channel) error {
-	if n.fresh || !n.facts.Applet.HasLifeCycle {
+	if n.fresh || n.plain() {
 		return nil
 	}
 	_, err := perso.ClearKeySlots(ctx, ch, n.content.Pairs())

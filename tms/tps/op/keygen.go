@@ -170,7 +170,7 @@ func (n *enrollment) importKey(ctx context.Context, ch *perso.Channel, k profile
 		Pair: address(k), Bits: keyBits(key.Public), Wrapped: key.Wrapped,
 		Algorithm: importAlgorithm(key.Wrap), IV: key.IV,
 		SessionKey: n.transport.KekWrappedAESKey, Check: n.transport.KeyCheckAES,
-		KeepSource: !n.facts.Applet.HasLifeCycle && !n.fresh,
+		KeepSource: n.plain(),
 	}
 	if key.Wrap == connector.WrapDES3CBC {
 		o.SessionKey, o.Check = n.transport.KekWrappedDESKey, n.transport.KeyCheckDES

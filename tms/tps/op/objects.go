@@ -29,16 +29,16 @@ type objects struct {
 	renewed, kept []token.CertID
 }
 
-// readObjects reads what the card tells readers now. A fresh applet tells nothing,
-// and neither does one that does not even know its life cycle; one whose objects are
-// damaged is told anew from the records.
+// readObjects reads what the card tells readers now. A fresh applet tells nothing, and
+// a plain card is not asked; one whose objects are damaged is told anew from the
+// records.
 func (n *enrollment) readObjects(ctx context.Context, ch *perso.Channel) error {
 	version, err := n.firstVersion()
 	if err != nil {
 		return failf(wire.StatusSNAC, err, "object version")
 	}
 	n.content = content.Content{Version: version}
-	if !n.fresh && n.facts.Applet.HasLifeCycle {
+	if !n.fresh && !n.plain() {
 		found, form, err := perso.ReadContent(ctx, ch)
 		switch {
 		case err == nil && form != perso.NoContent:

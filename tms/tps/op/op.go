@@ -60,8 +60,8 @@ type Env struct {
 	Resolvers map[string]mapping.Resolver
 	// Authorities are the CAs and KRAs.
 	Authorities *routing.Router
-	// Random makes the versions of cards' contents, and host challenges when no TKS is asked for them; nil means
-	// crypto/rand.
+	// Random makes the first versions of cards' contents, and host challenges when no
+	// TKS is asked for them; nil means crypto/rand.
 	Random io.Reader
 	// Failpoint, if any, is called at each of Failpoints; an error ends the
 	// operation as if the process had died there.
