@@ -402,7 +402,7 @@ func TestContentThatDoesNotFit(t *testing.T) {
 	}
 	z0, err := fits.Combined(content.Options{Plain: true})
 	require.NoError(t, err)
-	require.Equal(t, 5000-16+1, len(z0))
+	require.Len(t, z0, 5000-16+1)
 }
 
 func TestDamagedContentIsReplaced(t *testing.T) {
