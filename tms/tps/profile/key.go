@@ -199,6 +199,7 @@ func (r *reader) index(key string, letter byte, def, largest int) int {
 	}
 	if n < 0 || n > largest {
 		r.bad(key, "%w: not %c0 to %c%c", conf.ErrValue, letter, letter, indexes[largest])
+		return def
 	}
 	return n
 }
