@@ -143,7 +143,7 @@ func FuzzCombined(f *testing.F) {
 		again, err := once.Combined(content.Options{Plain: true, Exact: true})
 		require.NoError(t, err)
 		require.Equal(t, printed, again)
-		filled, err := once.Combined(content.Options{})
+		filled, err := once.Combined(content.Options{Plain: true}) // compressing would take all the time
 		require.NoError(t, err)
 		require.GreaterOrEqual(t, len(filled), content.MinCombined)
 		twice, err := content.ParseCombined(filled)
