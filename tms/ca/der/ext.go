@@ -122,15 +122,26 @@ func BasicConstraintsExt(isCA bool, maxPath int) (pkix.Extension, error) {
 
 // KeyID gives the SHA-1 key identifier of a DER SubjectPublicKeyInfo. // RFC 5280 §4.2.1.2 (1)
 func KeyID(spki []byte) ([]byte, error) {
+	bits, err := KeyBits(spki)
+	if err != nil {
+		return nil, err
+	}
+	sum := sha1.Sum(bits) //nolint:gosec // as above
+	return sum[:], nil
+}
+
+// KeyBits gives the bits of the key in a DER SubjectPublicKeyInfo, which is what identifiers and
+// OCSP questions hash.
+func KeyBits(spki []byte) ([]byte, error) {
 	in := cryptobyte.String(spki)
 	var seq, algorithm cryptobyte.String
-	var key asn1.BitString
+	var bits []byte
 	if !in.ReadASN1(&seq, cbasn1.SEQUENCE) || !in.Empty() ||
-		!seq.ReadASN1(&algorithm, cbasn1.SEQUENCE) || !seq.ReadASN1BitString(&key) || !seq.Empty() {
+		!seq.ReadASN1(&algorithm, cbasn1.SEQUENCE) || !seq.ReadASN1BitStringAsBytes(&bits) ||
+		!seq.Empty() {
 		return nil, errors.New("subject public key info is none")
 	}
-	sum := sha1.Sum(key.RightAlign()) //nolint:gosec // as above
-	return sum[:], nil
+	return bits, nil
 }
 
 // SubjectKeyIDExt gives the extension.
@@ -198,4 +209,23 @@ func CheckURL(address string) error {
 		return fmt.Errorf("%.200q is no http address", address)
 	}
 	return nil
+}
+
+// Result is an extension, or why there is none.
+type Result struct {
+	ext pkix.Extension
+	err error
+}
+
+// Try makes a Result of what the makers of extensions give.
+func Try(e pkix.Extension, err error) Result { return Result{e, err} }
+
+// Collect gives the extensions of all results, or the errors.
+func Collect(results ...Result) ([]pkix.Extension, error) {
+	var out []pkix.Extension
+	var errs []error
+	for _, r := range results {
+		out, errs = append(out, r.ext), append(errs, r.err)
+	}
+	return out, errors.Join(errs...)
 }

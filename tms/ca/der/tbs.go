@@ -128,11 +128,19 @@ func addTime(b *cryptobyte.Builder, t time.Time) {
 
 // Assemble gives the signed form of tbs: a certificate, or whatever else has that form.
 func (a Algorithm) Assemble(tbs, signature []byte) ([]byte, error) {
+	return a.AssembleWith(tbs, signature, func(*cryptobyte.Builder) {})
+}
+
+// AssembleWith is Assemble with something more after the signature.
+func (a Algorithm) AssembleWith(tbs, signature []byte, more cryptobyte.BuilderContinuation) (
+	[]byte, error,
+) {
 	var b cryptobyte.Builder
 	b.AddASN1(cbasn1.SEQUENCE, func(b *cryptobyte.Builder) {
 		b.AddBytes(tbs)
 		a.add(b)
 		b.AddASN1BitString(signature)
+		more(b)
 	})
 	return b.Bytes()
 }
