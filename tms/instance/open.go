@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"tokenwright/tms/conf"
+	"tokenwright/tms/connector"
 	"tokenwright/tms/keystore/soft"
 	"tokenwright/tms/tps/auth"
 )
@@ -26,6 +27,9 @@ type Options struct {
 	Override map[string]map[string]string
 	// Auth takes the place of configured authenticators of the same instance name.
 	Auth map[string]auth.Authenticator
+	// CAs and KRAs take the place of configured connectors of the TPS of the same id.
+	CAs  map[string]connector.CA
+	KRAs map[string]connector.KRA
 	// Random is where session ids, challenges and fresh keys come from; nil means crypto/rand.
 	Random io.Reader
 	// Now is the clock of records; nil means time.Now.

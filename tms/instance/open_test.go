@@ -85,14 +85,16 @@ func TestUnreadKeysAreWarnedAbout(t *testing.T) {
 	path := filepath.Join(dir, TPS, configFile)
 	f, err := os.OpenFile(path, os.O_APPEND|os.O_WRONLY, 0)
 	require.NoError(t, err)
-	_, err = f.WriteString("chanel.blocksize=100\nop.enroll.userKey.keyGen.x=1\n")
+	_, err = f.WriteString("chanel.blocksize=100\n" +
+		"op.enroll.userKey.keyGen.signing.publisherId=fileBasedPublisher\n")
 	require.NoError(t, err)
 	require.NoError(t, f.Close())
 	i, log := open(t, dir, Options{Subsystems: []string{TPS}})
-	require.Len(t, i.Unread(), 1)
+	require.Len(t, i.Unread(), 2)
 	assert.Contains(t, log.String(),
 		"nothing reads key chanel.blocksize, did you mean channel.blocksize?")
-	assert.NotContains(t, log.String(), "op.enroll")
+	assert.Contains(t, log.String(), "nothing reads key op.enroll.userKey.keyGen.signing.publisherId",
+		"what does nothing in the incumbent does nothing here, and says so")
 }
 
 func TestInterruptedOperationsAreNotedAtStart(t *testing.T) {

@@ -51,9 +51,14 @@ func (i *Instance) openTPS(ctx context.Context, p *part, o Options) error {
 		return err
 	}
 	i.closers = append(i.closers, records)
+	others, err := i.openAuthorities(p, o)
+	if err != nil {
+		return err
+	}
 	declareLater(p.conf)
 	server, err := tps.New(tps.Options{
 		Config: p.conf, Dir: p.dir, Store: records, TKS: connectors, Auth: authenticators,
+		CAs: others.cas, KRAs: others.kras, Authorities: others.signers,
 		PhoneHome: under(p.dir, p.conf.StringOr("phoneHome.path", phoneHomeFile)),
 		Log:       p.log, Random: o.Random, Now: o.Now, Failpoint: o.Failpoint,
 	})
@@ -70,12 +75,9 @@ func (i *Instance) openTPS(ctx context.Context, p *part, o Options) error {
 	return nil
 }
 
-// declareLater names keys of operations and back ends that an instance may state already, though
-// nothing reads them before the operation is served.
-func declareLater(c *conf.Config) {
-	c.Declare("op.enroll.**", "op.pinReset.**", "tps.connector.ca1.**", "tps.connector.kra1.**",
-		"tokendb.allowedTransitions")
-}
+// declareLater names keys that an instance may state already, though nothing reads them before
+// what they are for is served.
+func declareLater(c *conf.Config) { c.Declare("tokendb.allowedTransitions") }
 
 // openConnectors makes the connections to token key services, by connector id.
 func (i *Instance) openConnectors(ctx context.Context, p *part, keyStore keystore.Reader) (

@@ -157,6 +157,7 @@ func (i *Instance) Serve(ctx context.Context) error {
 	for _, p := range i.parts {
 		atWork = append(atWork, p.start(failed)...)
 	}
+	defer i.tend(ctx)()
 	var err error
 	select {
 	case <-ctx.Done():
@@ -170,6 +171,23 @@ func (i *Instance) Serve(ctx context.Context) error {
 	}
 	i.log.Info("stopped")
 	return err
+}
+
+// tend starts what goes on beside requests; the function it returns ends that.
+func (i *Instance) tend(ctx context.Context) (end func()) {
+	if i.tps == nil {
+		return func() {}
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		i.tps.reconcile(ctx)
+	}()
+	return func() {
+		cancel()
+		<-done
+	}
 }
 
 func (i *Instance) closeAll() error {
