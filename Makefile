@@ -113,12 +113,14 @@ build: tags
 # Figures through PC/SC need pcscd; what is linked is fetched before, as there is no network inside.
 bench: tags
 	@mkdir -p $(BIN) && $(GO) build -o $(BIN)/bench ./scripts/bench
-	@through=; case ",$(GOTAGS)," in *,pcsc,*) \
-	  if PATH=$$PATH:/usr/sbin command -v pcscd >/dev/null; then through='scripts/pcscd exec'; fi ;; esac; \
-	if [ -z "$$through" ]; then echo 'no figures through PC/SC: no pcscd here, or no PC/SC in this build'; \
-	else $(GO) list -deps -test -tags '$(GOTAGS)' ./... >/dev/null || exit 1; fi; \
+	@$(GO) list -deps -test -tags '$(GOTAGS)' ./... >/dev/null
+	@through='scripts/pcscd exec' why=; case ",$(GOTAGS)," in \
+	  *,pcsc,*) PATH=$$PATH:/usr/sbin command -v pcscd >/dev/null || why='pcscd is not installed'; \
+	    [ -n "$$why" ] || $$through true >/dev/null || why='scripts/pcscd exec could not start pcscd' ;; \
+	  *) why='PC/SC is not in this build (apt install gcc pkg-config libpcsclite-dev)' ;; esac; \
+	[ -z "$$why" ] || through= why="Left out, the figures through pcscd: $$why."; \
 	$$through $(BIN)/bench -tags '$(GOTAGS)' -bench '$(or $(BENCH),.)' -benchtime $(BENCHTIME) \
-	  -count $(BENCHCOUNT) -json '$(BENCH_JSON)' -strict=$(BENCHSTRICT) ./...
+	  -count $(BENCHCOUNT) -json '$(BENCH_JSON)' -strict=$(BENCHSTRICT) -note "$$why" ./...
 
 fuzz: tags
 	@mkdir -p $(BIN) && $(GO) build -o $(BIN)/fuzz ./scripts/fuzz

@@ -8,7 +8,9 @@
 //	BenchmarkSocket/bytes=5/ours
 //	BenchmarkSocket/bytes=5/baseline
 //
-// A benchmark with neither name is a figure without a baseline. What is compared is a rate, more
+// A benchmark that measures both in turns, so that a busy machine slows both down, reports the
+// baseline itself, b.ReportMetric(n, "baseline-apdu/s"); the median of its runs' ratios counts. A
+// benchmark with neither is a figure without a baseline. What is compared is a rate, more
 // being better: the metric that ends in "/s" (b.ReportMetric(n, "apdu/s")), or operations a second
 // when there is none; MB/s only when both have nothing else. The ratio is ours through baseline: 1
 // is as fast as the baseline. A figure may state how much it must reach,
@@ -43,6 +45,7 @@ func run() error {
 	count := flag.Int("count", 3, "runs of each benchmark; the median counts")
 	tags := flag.String("tags", "", "build tags")
 	file := flag.String("json", "", "also write the table to this `file`, as JSON")
+	note := flag.String("note", "", "a line to print under the table: what it lacks, and why")
 	strict := flag.Bool("strict", true, "fail when a figure is below its min-ratio")
 	flag.Parse()
 	packages, err := withBenchmarks(*tags, flag.Args())
@@ -65,6 +68,9 @@ func run() error {
 		return fmt.Errorf("no benchmark matches %q", *bench)
 	}
 	printTable(os.Stdout, figures)
+	if *note != "" {
+		fmt.Println(*note)
+	}
 	if *file != "" {
 		if err := writeJSON(*file, figures); err != nil {
 			return err

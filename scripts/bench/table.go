@@ -51,6 +51,9 @@ func parse(pkg, line string) (sample, bool) {
 	return s, true
 }
 
+// inTurns precedes the unit of a baseline that a benchmark measures itself, in turns with its own.
+const inTurns = "baseline-"
+
 // series is what one benchmark gave over its runs.
 type series struct {
 	pkg, name string
@@ -88,7 +91,7 @@ func (s *series) rate(unit string) (float64, bool) {
 // units lists the rates that the benchmark gives, the most telling first.
 func (s *series) units() (units []string) {
 	for unit := range s.metrics {
-		if strings.HasSuffix(unit, "/s") && unit != "MB/s" {
+		if strings.HasSuffix(unit, "/s") && unit != "MB/s" && !strings.HasPrefix(unit, inTurns) {
 			units = append(units, unit)
 		}
 	}
@@ -122,7 +125,7 @@ func pair(runs []sample) (figures []Figure) {
 	return figures
 }
 
-// figure compares in the first unit that both have; baseline may be nil.
+// figure compares in the first unit that both have; baseline may be nil, unless s holds it.
 func figure(s, baseline *series) (Figure, bool) {
 	for _, unit := range s.units() {
 		f := Figure{Package: s.pkg, Unit: unit}
@@ -131,21 +134,40 @@ func figure(s, baseline *series) (Figure, bool) {
 			continue
 		}
 		f.Runs = len(s.metrics["ns/op"])
-		if baseline == nil {
+		b, paired := s.rate(inTurns + unit)
+		switch {
+		case paired:
+		case baseline == nil:
 			return f, true
+		default:
+			b, paired = baseline.rate(unit)
 		}
-		b, ok := baseline.rate(unit)
-		if !ok || b == 0 {
+		if !paired || b == 0 {
 			continue
 		}
-		ratio := f.Value / b
-		f.Baseline, f.Ratio = &b, &ratio
-		if least := s.metrics["min-ratio"]; len(least) > 0 {
-			f.MinRatio = median(least)
-		}
+		f.compare(b, s)
 		return f, true
 	}
 	return Figure{}, false
+}
+
+// compare takes in the median of the baseline. Where both were measured in turns, the ratios of the
+// runs count: whatever slowed a run down slowed both.
+func (f *Figure) compare(baseline float64, s *series) {
+	ratio := f.Value / baseline
+	if ours, theirs := s.metrics[f.Unit], s.metrics[inTurns+f.Unit]; len(ours) == len(theirs) {
+		ratios := make([]float64, 0, len(ours))
+		for i, v := range ours {
+			ratios = append(ratios, v/theirs[i])
+		}
+		if len(ratios) > 0 {
+			ratio = median(ratios)
+		}
+	}
+	f.Baseline, f.Ratio = &baseline, &ratio
+	if least := s.metrics["min-ratio"]; len(least) > 0 {
+		f.MinRatio = median(least)
+	}
 }
 
 func median(v []float64) float64 {

@@ -60,6 +60,23 @@ func TestPair(t *testing.T) {
 	}
 }
 
+func TestBaselineInTurns(t *testing.T) {
+	runs, err := collect(strings.NewReader(`pkg: tokenwright/tms/esc/pcsc
+BenchmarkService-2  10  900 ns/op  100 apdu/s  200 baseline-apdu/s  0.6000 min-ratio
+BenchmarkService-2  10  900 ns/op  900 apdu/s  1000 baseline-apdu/s  0.6000 min-ratio
+BenchmarkService-2  10  900 ns/op  300 apdu/s  400 baseline-apdu/s  0.6000 min-ratio
+`))
+	require.NoError(t, err)
+	got := pair(runs)
+	require.Len(t, got, 1)
+	assert.InDelta(t, 300, got[0].Value, 1e-9)
+	assert.InDelta(t, 400, *got[0].Baseline, 1e-9)
+	assert.InDelta(t, 0.75, *got[0].Ratio, 1e-9, "the median of 0.5, 0.9 and 0.75")
+	require.NoError(t, missed(got))
+	got[0].MinRatio = 0.8
+	require.Error(t, missed(got))
+}
+
 func TestTable(t *testing.T) {
 	runs, err := collect(strings.NewReader(output))
 	require.NoError(t, err)
