@@ -133,7 +133,7 @@ func fuzzAll(ctx context.Context, targets []target, d time.Duration, tags string
 func fuzz(ctx context.Context, t target, d time.Duration, tags string, jobs int) ([]byte, error) {
 	args := []string{
 		"test", "-tags", tags, "-run", "^$", "-fuzz", "^" + t.name + "$",
-		"-fuzztime", d.String(), "-fuzzminimizetime", "10s",
+		"-fuzztime", d.String(), "-fuzzminimizetime", "1x",
 	}
 	if jobs > 1 {
 		args = append(args, "-parallel", "1")
