@@ -30,6 +30,7 @@ type lab struct {
 	domain *domain
 	nonce  string // of the last VERIFY PIN, in hex
 	hits   map[answer]int
+	heard  func(cmd string) // is told what ask is asked, if not nil
 }
 
 // answer is an instruction of a class with the status word that came.
@@ -119,6 +120,9 @@ func (l *lab) transmit(b []byte) (apdu.Response, error) {
 // ask sends hex and gives upper hex. Z is the zero nonce, N that of the last login.
 func (l *lab) ask(cmd string) string {
 	l.t.Helper()
+	if l.heard != nil {
+		l.heard(cmd)
+	}
 	cmd = strings.ReplaceAll(strings.ReplaceAll(cmd, "Z", noNonce), "N", l.nonce)
 	resp, err := l.transmit(unhex(l.t, cmd))
 	require.NoError(l.t, err, cmd)
