@@ -1,7 +1,7 @@
 package der
 
 import (
-	"crypto/sha1" //nolint:gosec // key identifiers are SHA-1 by definition // RFC 5280 §4.2.1.2
+	"crypto/sha1" // key identifiers are SHA-1 by definition: RFC 5280 §4.2.1.2
 	"crypto/x509/pkix"
 	"encoding/asn1"
 	"errors"
@@ -126,7 +126,7 @@ func KeyID(spki []byte) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	sum := sha1.Sum(bits) //nolint:gosec // as above
+	sum := sha1.Sum(bits)
 	return sum[:], nil
 }
 

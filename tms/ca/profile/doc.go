@@ -109,7 +109,9 @@ func WriteDefaults(dir string) error {
 		if err != nil {
 			return err
 		}
-		f, err := os.OpenFile(filepath.Join(dir, d.Name()), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
+		name := filepath.Join(dir, d.Name())
+		const readable = 0o644                                                   // a profile holds no secret
+		f, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, readable) //nolint:gosec // no secret
 		if errors.Is(err, fs.ErrExist) {
 			return nil
 		}

@@ -126,8 +126,8 @@ func New(id string, file *conf.File) (*Profile, error) {
 		Publish: r.boolean("publish", false), Renewal: r.boolean("renewal", false)}
 	if len(id) > connector.MaxProfileID || strings.Trim(id, "abcdefghijklmnopqrstuvwxyz"+
 		"ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.") != "" || id == "" {
-		return nil, fmt.Errorf("%w: name %.80q is empty, longer than %d characters, or has other than "+
-			"letters, digits and -_.", ErrProfile, id, connector.MaxProfileID)
+		return nil, fmt.Errorf("%w: name %.80q: want 1 to %d letters, digits or -_. characters",
+			ErrProfile, id, connector.MaxProfileID)
 	}
 	p.backdate = time.Duration(r.number("validity.backdate", 5, 0, 1440)) * time.Minute
 	p.keyTypes = r.keyTypes()

@@ -75,7 +75,7 @@ func TestFailedChangeLeavesNothing(t *testing.T) {
 		if err != nil {
 			return err
 		}
-		return rows.Close()
+		return errors.Join(rows.Err(), rows.Close())
 	}))
 }
 
