@@ -110,8 +110,8 @@ func WriteDefaults(dir string) error {
 			return err
 		}
 		name := filepath.Join(dir, d.Name())
-		const readable = 0o644                                                   // a profile holds no secret
-		f, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, readable) //nolint:gosec // no secret
+		const readable = 0o644 // a profile holds no secret
+		f, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, readable)
 		if errors.Is(err, fs.ErrExist) {
 			return nil
 		}
