@@ -70,7 +70,7 @@ func TestFormatFindsTheServerByTheCard(t *testing.T) {
 	got.Seconds = 0
 	assert.Equal(t, outcome{Operation: "format", Done: true, Name: "NO_ERROR",
 		Message: "The operation is done.", Server: url + "/tps/tps", Session: "0f3a", CUID: cuid,
-		Applet: "1.4.58768072", Commands: 1}, got)
+		Applet: "1.4.58768072", State: "formatted", Commands: 1}, got)
 }
 
 func TestFormatFails(t *testing.T) {
@@ -132,7 +132,10 @@ func TestUsage(t *testing.T) {
 		{"status", "--vpcd", "x"}, {"status", "--vpcd", "1", "--reader", "r"},
 		{"format", "--url", "http://tps.example.com"}, {"format", "--url", "ftp://x"},
 		{"format", "--password-file", "a", "--password-stdin"}, {"status", "--vpcd", "0", "--wait", "0s"},
-		{"format", "--password", "hunter2"},
+		{"format", "--password", "hunter2"}, {"format", "--pin-file", "a"},
+		{"enroll", "--pin", "1234"}, {"enroll", "--pin-file", "a", "--pin-stdin"},
+		{"pin-reset", "--vpcd", "0", "--token-type", "userKey"}, {"renew", "1234"},
+		{"pin-reset", "--vpcd", "0", "--wait", "1ms"}, // nobody to ask for the PIN
 	} {
 		code, _, errOut := runEsc(t, desk{}, args...)
 		assert.Equal(t, exitUsage, code, args)
@@ -142,7 +145,7 @@ func TestUsage(t *testing.T) {
 
 func TestHelpTeaches(t *testing.T) {
 	for _, args := range [][]string{{"--help"}, {"readers", "--help"}, {"status", "--help"},
-		{"format", "--help"}} {
+		{"format", "--help"}, {"enroll", "--help"}, {"pin-reset", "--help"}, {"renew", "--help"}} {
 		code, out, _ := runEsc(t, desk{}, args...)
 		assert.Equal(t, exitDone, code)
 		assert.Contains(t, out, "Examples:", args)

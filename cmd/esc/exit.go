@@ -90,14 +90,17 @@ func isAny(err error, targets []error) bool {
 // explain is the error for the person, with what to do about it where that is not obvious.
 func explain(err error) string {
 	text := printable(err.Error())
+	var broken brokenOffError
 	switch {
 	case exitCode(err) == exitUsage:
 		text += "\nTry esc --help."
 	case errors.Is(err, wire.ErrConnectionLost):
-		text += fmt.Sprintf("\n%s (code %d) Nobody knows how far it came: format the card again.",
-			wire.StatusConnLost.Sentence(), int(wire.StatusConnLost))
+		text += fmt.Sprintf("\n%s (code %d)", wire.StatusConnLost.Sentence(), int(wire.StatusConnLost))
 	case errors.Is(err, pcsc.ErrUnavailable):
 		text += "\nA card can also connect by itself: see --vpcd in esc --help."
+	}
+	if errors.As(err, &broken) {
+		text += "\n" + broken.hint
 	}
 	return text
 }

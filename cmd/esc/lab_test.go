@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/hex"
 	"encoding/pem"
@@ -35,6 +36,7 @@ const (
 type blankCard struct {
 	mu     sync.Mutex
 	issuer string // with it, the card has an applet that names this address
+	state  string // the applet's life cycle in hex; empty: 07, formatted
 	heard  []string
 }
 
@@ -65,7 +67,7 @@ func (c *blankCard) Transmit(_ context.Context, cmd []byte) ([]byte, error) {
 	case applet && strings.HasPrefix(text, "B070"):
 		answer = "58768072" + "9000"
 	case applet && strings.HasPrefix(text, "B0F2"):
-		answer = "07" + "9000"
+		answer = cmp.Or(c.state, "07") + "9000"
 	case applet && strings.HasPrefix(text, "B0F6"):
 		answer = hex.EncodeToString([]byte(c.issuer)) + "9000"
 	}
@@ -93,11 +95,19 @@ func plug(t *testing.T, port string, c vpcd.Card) {
 	t.Cleanup(func() { cancel(); <-done })
 }
 
-// tps is a server over TLS that logs a user in, sends one SET PIN, and ends with status. It
-// answers its address and a file with its certificate.
+// tps is a server over TLS that holds a conversation by talk, and ends with status. It answers
+// its address and a file with its certificate.
 func tps(t *testing.T, status wire.Status, talk func(context.Context, *wire.Conn)) (
 	url, ca string,
 ) {
+	t.Helper()
+	return tpsAsked(t, status, talk, nil)
+}
+
+// tpsAsked is tps, and passes on what the clients ask for.
+func tpsAsked(t *testing.T, status wire.Status, talk func(context.Context, *wire.Conn),
+	begun chan<- wire.BeginOp,
+) (url, ca string) {
 	t.Helper()
 	srv := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Method == http.MethodGet {
@@ -111,14 +121,18 @@ func tps(t *testing.T, status wire.Status, talk func(context.Context, *wire.Conn
 			return
 		}
 		defer func() { _ = c.Close() }()
-		_, _ = c.Read(r.Context())
+		m, _ := c.Read(r.Context())
+		begin := m.(wire.BeginOp)
+		if begun != nil {
+			begun <- begin
+		}
 		if talk != nil {
 			talk(r.Context(), c)
 		}
 		if status < 0 {
 			return
 		}
-		end := wire.EndOp{Operation: wire.OpFormat, Status: status}
+		end := wire.EndOp{Operation: begin.Operation, Status: status}
 		if status != 0 {
 			end.Result = wire.ResultBad
 		}
@@ -133,25 +147,27 @@ func tps(t *testing.T, status wire.Status, talk func(context.Context, *wire.Conn
 	return srv.URL, ca
 }
 
-// login asks for credentials and expects them.
+// asks sends a request and answers what the client said to it.
+func asks(ctx context.Context, t *testing.T, c *wire.Conn, m wire.Message) wire.Message {
+	assert.NoError(t, c.Write(ctx, m))
+	answer, err := c.Read(ctx)
+	assert.NoError(t, err)
+	return answer
+}
+
+// login asks for credentials and expects them, and sends one SET PIN.
 func login(t *testing.T) func(context.Context, *wire.Conn) {
 	return func(ctx context.Context, c *wire.Conn) {
-		ask := func(m wire.Message) wire.Message {
-			assert.NoError(t, c.Write(ctx, m))
-			answer, err := c.Read(ctx)
-			assert.NoError(t, err)
-			return answer
-		}
 		assert.Equal(t, wire.ExtendedLoginResponse{Fields: wire.Credentials{
 			{ID: "UID", Value: wire.NewSecret("jane")},
 			{ID: "PASSWORD", Value: wire.NewSecret("s3cret & more")}}},
-			ask(wire.ExtendedLoginRequest{Title: "Sign \x1b[31min", Params: []wire.Param{
+			asks(ctx, t, c, wire.ExtendedLoginRequest{Title: "Sign \x1b[31min", Params: []wire.Param{
 				{ID: "UID", Name: "User ID", Kind: wire.ParamString},
 				{ID: "PASSWORD", Name: "Password", Kind: wire.ParamPassword}}}))
-		ask(wire.StatusUpdateRequest{Percent: 40, Task: "PROGRESS_APPLET_BLOCK"})
+		asks(ctx, t, c, wire.StatusUpdateRequest{Percent: 40, Task: "PROGRESS_APPLET_BLOCK"})
 		pdu, _ := hex.DecodeString("84040000" + "11" + "736563726574313233" + "05AC036E04D8973F")
-		ask(wire.TokenPDURequest{PDU: pdu})
-		ask(wire.StatusUpdateRequest{Percent: 100, Task: "PROGRESS_DONE"})
+		asks(ctx, t, c, wire.TokenPDURequest{PDU: pdu})
+		asks(ctx, t, c, wire.StatusUpdateRequest{Percent: 100, Task: "PROGRESS_DONE"})
 	}
 }
 

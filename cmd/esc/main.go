@@ -1,5 +1,5 @@
 // Command esc is the smart card client for a desk without a window system: it shows readers and
-// cards, and lets a TPS format a card.
+// cards, and lets a TPS format, enroll and renew a card and reset its PIN.
 package main
 
 import (

@@ -15,12 +15,14 @@ import (
 	"tokenwright/tms/wire"
 )
 
-// loginFlags say who is at the desk. A password never stands in the command line, where every
-// user of the machine could read it.
+// loginFlags say who is at the desk. Neither a password nor a PIN ever stands in the command line,
+// where every user of the machine could read it.
 type loginFlags struct {
 	user          string
 	passwordFile  string
 	passwordStdin bool
+	pinFile       string
+	pinStdin      bool
 }
 
 func (f *loginFlags) add(flags *pflag.FlagSet) {
@@ -31,9 +33,19 @@ func (f *loginFlags) add(flags *pflag.FlagSet) {
 		"read the password from the first line of standard input")
 }
 
+func (f *loginFlags) addPIN(flags *pflag.FlagSet) {
+	flags.StringVar(&f.pinFile, "pin-file", "",
+		"read the new PIN from the first line of `file`; default: asked for twice, not shown")
+	flags.BoolVar(&f.pinStdin, "pin-stdin", false,
+		"read the new PIN from a line of standard input, after the password's if that is there too")
+}
+
 func (f *loginFlags) check() error {
 	if f.passwordFile != "" && f.passwordStdin {
 		return usagef("--password-file and --password-stdin exclude each other")
+	}
+	if f.pinFile != "" && f.pinStdin {
+		return usagef("--pin-file and --pin-stdin exclude each other")
 	}
 	return nil
 }
@@ -47,28 +59,44 @@ type person struct {
 	flags    loginFlags
 	in       *bufio.Reader
 	password *wire.Secret // given by flag; nil: to be typed
+	pin      *wire.Secret // likewise
 	tell     func(string) // writes a line below a progress bar
+	pause    func()       // ends a progress bar, so that a prompt has a line of its own
 }
 
-// newPerson reads the password where a flag says it is, before any card is touched.
+// newPerson reads the secrets where flags say they are, before any card is touched.
 func newPerson(d desk, f loginFlags) (*person, error) {
-	p := &person{desk: d, flags: f, in: bufio.NewReaderSize(d.in, maxTyped), tell: func(string) {}}
+	p := &person{
+		desk: d, flags: f, in: bufio.NewReaderSize(d.in, maxTyped),
+		tell: func(string) {}, pause: func() {},
+	}
+	var err error
+	if p.password, err = p.given(f.passwordFile, f.passwordStdin); err != nil {
+		return nil, fmt.Errorf("reading password: %w", err)
+	}
+	if p.pin, err = p.given(f.pinFile, f.pinStdin); err != nil {
+		return nil, fmt.Errorf("reading new PIN: %w", err)
+	}
+	return p, nil
+}
+
+// given is the secret in a file or on standard input; nil when it is in neither.
+func (p *person) given(file string, stdin bool) (*wire.Secret, error) {
 	var line string
 	var err error
 	switch {
-	case f.passwordStdin:
+	case stdin:
 		line, err = readLine(p.in)
-	case f.passwordFile != "":
-		line, err = firstLine(f.passwordFile)
+	case file != "":
+		line, err = firstLine(file)
 	default:
-		return p, nil
+		return nil, nil //nolint:nilnil // no secret is no error
 	}
 	if err != nil {
-		return nil, fmt.Errorf("reading password: %w", err)
+		return nil, err
 	}
 	secret := wire.NewSecret(line)
-	p.password = &secret
-	return p, nil
+	return &secret, nil
 }
 
 // Ask implements esc.Prompter.
@@ -111,22 +139,6 @@ func (p *person) value(ctx context.Context, param wire.Param) (wire.Secret, erro
 	return p.typed(ctx, name, param.Secret())
 }
 
-// NewPIN implements esc.Prompter. A PIN is typed twice, so that nobody locks a card by a slip.
-func (p *person) NewPIN(ctx context.Context, shortest, longest int) (wire.Secret, error) {
-	pin, err := p.typed(ctx, fmt.Sprintf("New PIN (%d to %d characters)", shortest, longest), true)
-	if err != nil {
-		return wire.Secret{}, err
-	}
-	again, err := p.typed(ctx, "New PIN again", true)
-	if err != nil {
-		return wire.Secret{}, err
-	}
-	if !pin.Equal(again) {
-		return wire.Secret{}, errors.New("the two PINs differ")
-	}
-	return pin, nil
-}
-
 func firstLine(file string) (string, error) {
 	f, err := os.Open(file)
 	if err != nil {
@@ -136,12 +148,19 @@ func firstLine(file string) (string, error) {
 	return readLine(bufio.NewReaderSize(f, maxTyped))
 }
 
+// canType reports whether somebody can answer: there is a terminal, and nothing else is read from
+// standard input.
+func (p *person) canType() bool {
+	return p.desk.terminal && !p.flags.passwordStdin && !p.flags.pinStdin
+}
+
 // typed asks at the terminal.
 func (p *person) typed(ctx context.Context, name string, secret bool) (wire.Secret, error) {
-	if !p.desk.terminal || p.flags.passwordStdin {
+	if !p.canType() {
 		return wire.Secret{}, fmt.Errorf("the server asks for %q and there is no terminal to ask at; "+
 			"give --user, and --password-file or --password-stdin", printable(name))
 	}
+	p.pause()
 	_, _ = fmt.Fprintf(p.desk.err, "%s: ", printable(name))
 	if !secret {
 		s, err := p.line(ctx)

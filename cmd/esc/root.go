@@ -11,7 +11,8 @@ const version = "tokenwright-esc 1.0"
 
 const rootLong = `esc talks to smart cards and to the token processing system (TPS) that looks
 after them. The TPS does the work: esc passes its commands to the card, asks
-for a user name and a password when the TPS wants them, and tells how far it is.
+for a user name, a password and a new PIN when the TPS wants them, and tells how
+far it is.
 
 A card is reached through PC/SC (pcscd), or through a socket: with --vpcd PORT
 esc is itself the reader, and a card connects to it, with no pcscd at all:
@@ -25,18 +26,21 @@ Exit codes:
   2  the command line makes no sense
   3  no reader, no card, or the card went away
   4  the server could not be reached, was lost, or was not understood
-  5  anything else: interrupted, login not answered, a file that cannot be read`
+  5  anything else: interrupted, login not answered, nothing to renew, a file
+     that cannot be read`
 
 const rootExample = `  esc readers
   esc status
   esc status --reader "Virtual PCD 00 00" --json
   esc format --url https://tps.example.com:8443/tps/tps --ca ca.pem --user jane
+  esc enroll --url https://tps.example.com:8443/tps/tps --ca ca.pem --user jane
+  esc pin-reset --user jane
   esc format --url https://127.0.0.1:8443 --ca ca.pem --user jane --vpcd 35963`
 
 func newRoot(d desk) *cobra.Command {
 	root := &cobra.Command{
 		Use:           "esc",
-		Short:         "Look at smart cards and have a TPS format them",
+		Short:         "Look at smart cards and have a TPS look after them",
 		Long:          rootLong,
 		Example:       rootExample,
 		Args:          cobra.NoArgs,
@@ -47,7 +51,10 @@ func newRoot(d desk) *cobra.Command {
 		},
 		CompletionOptions: cobra.CompletionOptions{HiddenDefaultCmd: true},
 	}
-	root.AddCommand(newReaders(d), newStatus(d), newFormat(d))
+	root.AddCommand(newReaders(d), newStatus(d))
+	for _, op := range []operation{formatCard, enrollCard, resetPIN, renewCard} {
+		root.AddCommand(newOperation(d, op))
+	}
 	return root
 }
 

@@ -54,6 +54,7 @@ type Client struct {
 // Request says what to do and what the server may want to know of the card and this client.
 type Request struct {
 	Operation wire.Operation
+	Called    string // what the person calls it, for errors; empty is the operation's name
 	TokenType string // a profile to ask for; empty leaves it to the server
 	KeySet    string // an input of the server's key set resolver; usually empty
 	ATR       []byte // of the card
@@ -69,8 +70,9 @@ type Result struct {
 
 // Run performs one operation on the card behind t. The Result is filled in as far as the
 // operation came, also with an error: *OperationError when the server ended it, ErrCard when
-// the card gave no answer, ErrPrompt when the person did not, wire.ErrConnectionLost when the
-// server vanished, ErrConnect when it was never reached, ErrProtocol when it made no sense.
+// the card gave no answer, ErrPrompt or ErrNewPIN when the person did not,
+// wire.ErrConnectionLost when the server vanished, ErrConnect when it was never reached,
+// ErrProtocol when it made no sense.
 func (c *Client) Run(ctx context.Context, r Request, t Transmitter) (Result, error) {
 	u, err := ParseURL(c.URL)
 	if err != nil {
@@ -179,8 +181,8 @@ func (r *run) transmit(ctx context.Context, m wire.TokenPDURequest) (wire.Messag
 // its way, unless it never learnt which one it was.
 func (r *run) verdict(end wire.EndOp) error {
 	if end.Result != wire.ResultGood || end.Status != wire.StatusNoError {
-		return &OperationError{Operation: r.request.Operation, Result: end.Result,
-			Status: end.Status}
+		return &OperationError{Operation: r.request.Operation, Called: r.request.Called,
+			Result: end.Result, Status: end.Status}
 	}
 	if end.Operation != r.request.Operation {
 		return fmt.Errorf("%w: ended %s instead of %s", ErrProtocol, end.Operation,

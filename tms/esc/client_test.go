@@ -208,7 +208,7 @@ func TestRunEndsInFailure(t *testing.T) {
 			fine, &person{err: broken}, broken, wire.StatusLogin},
 		{"PIN too short", func(s *server) {
 			assert.Nil(s.t, s.ask(wire.NewPINRequest{MinLength: 4, MaxLength: 10}))
-		}, fine, &person{pin: "123"}, ErrPrompt, wire.StatusLogin},
+		}, fine, &person{pin: "123"}, ErrNewPIN, wire.StatusMACResetPINPDU},
 		{"senseless PIN lengths", func(s *server) {
 			assert.Nil(s.t, s.ask(wire.NewPINRequest{MinLength: 5, MaxLength: 4}))
 		}, fine, &person{pin: "1234"}, ErrProtocol, wire.StatusClientCannotTalkToTPS},

@@ -13,6 +13,7 @@ var (
 	ErrConnect  = errors.New("connecting to the server failed")
 	ErrCard     = errors.New("the card did not answer")
 	ErrPrompt   = errors.New("login was not answered")
+	ErrNewPIN   = errors.New("there is no new PIN")
 	ErrProtocol = errors.New("the server said something that makes no sense here")
 	ErrURL      = errors.New("unusable address")
 )
@@ -20,6 +21,7 @@ var (
 // OperationError is the server's verdict that an operation failed.
 type OperationError struct {
 	Operation wire.Operation
+	Called    string // what the person calls the operation; empty: its name
 	Result    wire.Result
 	Status    wire.Status
 }
@@ -27,15 +29,20 @@ type OperationError struct {
 // Error is a sentence for the person, with the code at its end. A server that says "bad" with
 // code 0 (some do for operations they do not have) is not quoted as saying that all is well.
 func (e *OperationError) Error() string {
-	if e.Status == wire.StatusNoError {
-		return fmt.Sprintf("%s: The server does not perform this operation. (code 0)", e.Operation)
+	name := e.Called
+	if name == "" {
+		name = e.Operation.String()
 	}
-	return fmt.Sprintf("%s: %s (code %d, %s)", e.Operation, e.Status.Sentence(), int(e.Status),
+	if e.Status == wire.StatusNoError {
+		return fmt.Sprintf("%s: The server does not perform this operation. (code 0)", name)
+	}
+	return fmt.Sprintf("%s: %s (code %d, %s)", name, e.Status.Sentence(), int(e.Status),
 		e.Status.Name())
 }
 
 // StatusOf is the code that says what err is: the server's own, 28 when the server was lost in
-// the middle, 47 when it could not be talked to, 48 when the card could not, 0 for nil.
+// the middle, 47 when it could not be talked to, 48 when the card could not, 14 and 4 when the
+// person gave no login or no PIN, 0 for nil.
 func StatusOf(err error) wire.Status {
 	var op *OperationError
 	switch {
@@ -49,6 +56,8 @@ func StatusOf(err error) wire.Status {
 		return wire.StatusClientCannotTalkToCard
 	case errors.Is(err, ErrPrompt):
 		return wire.StatusLogin
+	case errors.Is(err, ErrNewPIN):
+		return wire.StatusMACResetPINPDU
 	}
 	return wire.StatusClientCannotTalkToTPS
 }

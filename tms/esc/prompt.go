@@ -93,11 +93,11 @@ func (r *run) newPIN(ctx context.Context, m wire.NewPINRequest) (wire.Message, e
 	}
 	pin, err := r.client.Prompter.NewPIN(ctx, m.MinLength, m.MaxLength)
 	if err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrPrompt, err)
+		return nil, fmt.Errorf("%w: %w", ErrNewPIN, err)
 	}
 	if pin.Len() < m.MinLength || pin.Len() > m.MaxLength {
-		return nil, fmt.Errorf("%w: the new PIN must be %d to %d bytes long", ErrPrompt,
-			m.MinLength, m.MaxLength)
+		return nil, fmt.Errorf("%w: it must be %d to %d bytes long", ErrNewPIN, m.MinLength,
+			m.MaxLength)
 	}
 	return wire.NewPINResponse{PIN: pin}, nil
 }
