@@ -174,9 +174,11 @@ func (p *plan) tpsConfig() (string, error) {
 	line("#   op.format.<type>.update.symmetricKeys.enable=true")
 	line("#   op.format.<type>.update.symmetricKeys.requiredVersion=2")
 	line("# To go back to the vendor's keys: requiredVersion=1")
-	for _, typ := range defaults.Sub("op.format").Children() {
-		line("op.format.%s.update.applet.directory=%s", typ, appletsDir)
-		line("op.format.%s.issuerinfo.value=%s%s", typ, p.made.TPS, tps.PathPhoneHome)
+	for _, op := range []string{"format", "enroll", "pinReset"} {
+		for _, typ := range defaults.Sub("op." + op).Children() {
+			line("op.%s.%s.update.applet.directory=%s", op, typ, appletsDir)
+			line("op.%s.%s.issuerinfo.value=%s%s", op, typ, p.made.TPS, tps.PathPhoneHome)
+		}
 	}
 	return b.String(), nil
 }

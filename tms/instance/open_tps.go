@@ -247,6 +247,15 @@ func (i *Instance) TPS() *tps.Server {
 	return i.tps.server
 }
 
+// Reconcile has the TPS finish or undo what its sessions left undone at CAs and KRAs, as it does by
+// itself while the instance serves.
+func (i *Instance) Reconcile(ctx context.Context) error {
+	if i.tps == nil {
+		return nil
+	}
+	return i.tps.server.Reconcile(ctx, i.tps.store)
+}
+
 // TPSHandler answers the handler of the TPS's listeners, nil when none was opened.
 func (i *Instance) TPSHandler() http.Handler {
 	if i.tps == nil {
