@@ -44,8 +44,18 @@ var ErrNoInstance = errors.New("holds no instance")
 // Subsystems answers which subsystems an instance's directory holds, in the order in which they
 // start.
 func Subsystems(dir string) ([]string, error) {
+	names := []string{TKS}
+	cas, err := filepath.Glob(filepath.Join(dir, CA+"[0-9]*"))
+	if err != nil {
+		return nil, fmt.Errorf("instance %s: %w", dir, err)
+	}
+	for _, path := range cas { // sorted
+		if name := filepath.Base(path); IsCA(name) {
+			names = append(names, name)
+		}
+	}
 	var out []string
-	for _, name := range []string{TKS, TPS} {
+	for _, name := range append(names, TPS) {
 		_, err := os.Stat(filepath.Join(dir, name, configFile))
 		switch {
 		case err == nil:

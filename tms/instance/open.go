@@ -18,7 +18,8 @@ import (
 
 // Options say how an instance is opened. The zero value opens all that its directory holds.
 type Options struct {
-	// Subsystems are those to open (TKS, TPS); nil means all that are there.
+	// Subsystems are those to open: TKS, TPS, a CA by its name, or CA for all CAs; nil means all
+	// that are there.
 	Subsystems []string
 	// Log gets what the subsystems have to say; nil discards.
 	Log *slog.Logger
@@ -45,6 +46,7 @@ type Instance struct {
 	parts   []*part
 	tks     *tksPart // nil when not opened
 	tps     *tpsPart // nil when not opened
+	cas     map[string]*caPart
 	closers []io.Closer
 }
 
@@ -58,31 +60,41 @@ func Open(ctx context.Context, dir string, o Options) (*Instance, error) {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	if len(o.Subsystems) == 0 {
-		o.Subsystems = there
+	wanted, err := choose(dir, o.Subsystems, there)
+	if err != nil {
+		return nil, err
 	}
-	i := &Instance{dir: dir, log: o.Log}
-	for _, name := range []string{TKS, TPS} { // a TPS may lean on the TKS beside it
-		if !slices.Contains(o.Subsystems, name) {
-			continue
-		}
-		if !slices.Contains(there, name) {
-			err = fmt.Errorf("%s: %w: %s is not there", dir, ErrNoInstance,
-				filepath.Join(name, configFile))
-		} else {
-			err = i.open(ctx, name, o)
-		}
-		if err != nil {
+	i := &Instance{dir: dir, log: o.Log, cas: map[string]*caPart{}}
+	for _, name := range wanted {
+		if err := i.open(ctx, name, o); err != nil {
 			return nil, errors.Join(err, i.Close())
 		}
 	}
-	for _, name := range o.Subsystems {
-		if name != TKS && name != TPS {
-			return nil, errors.Join(fmt.Errorf("no subsystem %q: want %s or %s", name, TKS, TPS),
-				i.Close())
+	return i, nil
+}
+
+// choose gives those of the subsystems that are there which are asked for, in the order of there:
+// a TPS comes last, as it may lean on what is beside it.
+func choose(dir string, asked, there []string) ([]string, error) {
+	if len(asked) == 0 {
+		return there, nil
+	}
+	var out []string
+	for _, name := range there {
+		if slices.Contains(asked, name) || slices.Contains(asked, kindOf(name)) {
+			out = append(out, name)
 		}
 	}
-	return i, nil
+	for _, name := range asked {
+		switch {
+		case name != TKS && name != TPS && kindOf(name) != CA:
+			return nil, fmt.Errorf("no subsystem %q: want %s, %s, %s, or a CA by its name", name, TKS,
+				TPS, CA)
+		case !slices.ContainsFunc(out, func(o string) bool { return o == name || kindOf(o) == name }):
+			return nil, fmt.Errorf("%s: %w: no subsystem %q is there", dir, ErrNoInstance, name)
+		}
+	}
+	return out, nil
 }
 
 func (i *Instance) open(ctx context.Context, name string, o Options) error {
@@ -90,9 +102,11 @@ func (i *Instance) open(ctx context.Context, name string, o Options) error {
 	if err != nil {
 		return fmt.Errorf("%s: %w", name, err)
 	}
-	switch name {
+	switch kindOf(name) {
 	case TKS:
 		err = i.openTKS(ctx, p, o)
+	case CA:
+		err = i.openCA(ctx, p, o)
 	default:
 		err = i.openTPS(ctx, p, o)
 	}
@@ -141,7 +155,7 @@ type part struct {
 func newPart(dir, name string, o Options) (*part, error) {
 	p := &part{name: name, dir: filepath.Join(dir, name), log: o.Log.With("subsystem", name)}
 	var err error
-	if p.conf, err = conf.Load(filepath.Join(p.dir, configFile), name); err != nil {
+	if p.conf, err = conf.Load(filepath.Join(p.dir, configFile), kindOf(name)); err != nil {
 		return nil, err
 	}
 	for key, value := range o.Override[name] {

@@ -64,6 +64,13 @@ func (i *Instance) openAuthority(p *part, c *conf.Config, id string, isCA bool, 
 	if err != nil {
 		return err
 	}
+	if own := i.cas[id]; isCA && own != nil && own.isAt(cfg.Hosts, cfg.Port) {
+		p.log.Info("certificate authority is in this process", "connector", id)
+		a.cas[id], a.signers[id] = own.authority,
+			hex.EncodeToString(own.authority.Chain()[0].SubjectKeyId)
+		c.Declare("caNickname")
+		return nil
+	}
 	var made any
 	if isCA {
 		var ca *connector.CAClient

@@ -166,15 +166,15 @@ func (i *Instance) openConnector(ctx context.Context, p *part, id string,
 	return client, nil
 }
 
-// isAt tells whether host, one name and not a list, and port are where this TKS listens on its
-// own machine.
-func (t *tksPart) isAt(host string, port int) bool {
-	own, ownPort, err := net.SplitHostPort(t.listen)
+// isAt tells whether host, one name and not a list, and port are where this subsystem listens on
+// its own machine.
+func (p *part) isAt(host string, port int) bool {
+	own, ownPort, err := net.SplitHostPort(p.listen)
 	if err != nil || strings.ContainsAny(host, " \t") {
 		return false
 	}
-	if h, p, err := net.SplitHostPort(host); err == nil {
-		if port, err = strconv.Atoi(p); err != nil {
+	if h, text, err := net.SplitHostPort(host); err == nil {
+		if port, err = strconv.Atoi(text); err != nil {
 			return false
 		}
 		host = h

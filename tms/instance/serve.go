@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"net/netip"
 	"slices"
+	"sync"
 	"time"
 )
 
@@ -30,7 +31,8 @@ type serving struct {
 	grace               time.Duration
 	tls                 *tls.Config
 	handler             http.Handler
-	sessions            func() int // nil when the subsystem has none
+	plain               http.Handler // of listenPlain; nil: handler
+	sessions            func() int   // nil when the subsystem has none
 	listeners           []net.Listener
 }
 
@@ -46,18 +48,15 @@ func (a Address) URL() string { return a.Scheme + "://" + dialable(a.Addr.String
 
 // readServing reads the service.* keys and the server certificate.
 func (p *part) readServing() error {
-	def := map[string]string{TKS: "127.0.0.1:8444", TPS: ":8443"}[p.name]
+	def := map[string]string{
+		TKS: "127.0.0.1:8444", TPS: ":8443", CA: "127.0.0.1:8446",
+	}[kindOf(p.name)]
 	p.listen = p.conf.StringOr("service.listen", def)
 	if _, _, err := splitListen(p.listen); err != nil {
 		return p.conf.Errorf("service.listen", "%w", err)
 	}
-	if p.name == TPS {
-		p.listenPlain = p.conf.String("service.listenPlain")
-	}
-	if p.listenPlain != "" {
-		if err := checkLoopback(p.listenPlain); err != nil {
-			return p.conf.Errorf("service.listenPlain", "%w", err)
-		}
+	if err := p.readPlain(); err != nil {
+		return err
 	}
 	var err error
 	p.grace, err = p.conf.Duration("service.shutdownTimeout", 30*time.Second, 0, time.Hour)
@@ -75,6 +74,30 @@ func (p *part) readServing() error {
 	}
 	p.tls = &tls.Config{Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS12,
 		NextProtos: []string{"http/1.1"}}
+	return nil
+}
+
+// readPlain reads where plain HTTP is spoken: by a TPS on this machine only, by a CA to everybody,
+// as all that it offers there is signed.
+func (p *part) readPlain() error {
+	key, check := "service.listenPlain", checkLoopback
+	switch kindOf(p.name) {
+	case TPS:
+	case CA:
+		key = "publish.listen"
+		check = func(addr string) error {
+			_, _, err := splitListen(addr)
+			return err
+		}
+	default:
+		return nil
+	}
+	if p.listenPlain = p.conf.String(key); p.listenPlain == "" {
+		return nil
+	}
+	if err := check(p.listenPlain); err != nil {
+		return p.conf.Errorf(key, "%w", err)
+	}
 	return nil
 }
 
@@ -175,18 +198,17 @@ func (i *Instance) Serve(ctx context.Context) error {
 
 // tend starts what goes on beside requests; the function it returns ends that.
 func (i *Instance) tend(ctx context.Context) (end func()) {
-	if i.tps == nil {
-		return func() {}
-	}
 	ctx, cancel := context.WithCancel(ctx)
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		i.tps.reconcile(ctx)
-	}()
+	var work sync.WaitGroup
+	if i.tps != nil {
+		work.Go(func() { i.tps.reconcile(ctx) })
+	}
+	for _, c := range i.cas {
+		work.Go(func() { c.authority.Maintain(ctx, tendEvery) })
+	}
 	return func() {
 		cancel()
-		<-done
+		work.Wait()
 	}
 }
 
@@ -222,6 +244,9 @@ func (p *part) start(failed chan<- error) []*running {
 		scheme := "https"
 		if n > 0 {
 			scheme, serve = "http", func() error { return s.Serve(l) }
+			if p.plain != nil {
+				s.Handler = p.plain
+			}
 		}
 		p.log.Info("listening", "scheme", scheme, "addr", l.Addr().String())
 		go func() {
