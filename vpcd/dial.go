@@ -40,6 +40,9 @@ type Options struct {
 	MaxFailures int
 	// OnConnect is called after each connection is made, before the card is served.
 	OnConnect func(reader net.Addr)
+	// OnAway is called after each attempt that made no connection, and after each connection's end;
+	// made tells which. A reader of pcscd's that holds a card already ends a connection at once.
+	OnAway func(made bool, err error)
 	// Log gets connections made and lost, never payloads. Nil is silent.
 	Log *slog.Logger
 }
@@ -86,6 +89,9 @@ func Dial(ctx context.Context, addr string, c Card, o Options) error {
 			return fmt.Errorf("reader %s: giving up after %d attempts: %w", addr, failures, err)
 		}
 		o.Log.Info("reader away", "reader", addr, "again_in", pause, "error", err)
+		if o.OnAway != nil {
+			o.OnAway(connected, err)
+		}
 		if !sleep(ctx, pause) {
 			return nil
 		}

@@ -128,10 +128,16 @@ func TestDialAnswersTheDriver(t *testing.T) {
 func TestDialComesBackWhenTheReaderDoes(t *testing.T) {
 	ln, card := driver(t), new(tape)
 	addr := ln.Addr().String()
-	var connects atomic.Int32
+	var connects, ends atomic.Int32
 	pull, done := plugIn(t, addr, card, Options{
 		MinBackoff: time.Millisecond, MaxBackoff: 10 * time.Millisecond,
 		OnConnect: func(net.Addr) { connects.Add(1) },
+		OnAway: func(made bool, err error) {
+			assert.Error(t, err)
+			if made {
+				ends.Add(1)
+			}
+		},
 	})
 	conn := acceptCard(t, ln)
 	require.NoError(t, ln.Close())
@@ -144,6 +150,7 @@ func TestDialComesBackWhenTheReaderDoes(t *testing.T) {
 	t.Cleanup(func() { _ = again.Close() })
 	acceptCard(t, again.(*net.TCPListener))
 	require.Eventually(t, func() bool { return connects.Load() == 2 }, soon, time.Millisecond)
+	assert.Equal(t, int32(1), ends.Load())
 	pull()
 	require.NoError(t, result(t, done))
 }

@@ -109,7 +109,7 @@ func plugged(ctx context.Context, reader *vpcd.Reader, wait time.Duration, w io.
 	return &socketCard{reader: reader, atr: atr}, nil
 }
 
-const aMoment = 500 * time.Millisecond
+const aMoment = 750 * time.Millisecond
 
 // waitCard waits until a card is there; ErrNoCard when none came in time.
 func waitCard(ctx context.Context, reader *vpcd.Reader, wait time.Duration) error {

@@ -85,7 +85,7 @@ func TestFormatFails(t *testing.T) {
 		{"refused", []string{"--url", refusing, "--ca", ca}, exitRefused,
 			"The user name or the password was not accepted. (code 14, LOGIN) [session 0f3a]"},
 		{"dropped", []string{"--url", dropping, "--ca", dropCA}, exitNoTPS, "(code 28)"},
-		{"not trusted", []string{"--url", refusing}, exitNoTPS, "certificate"},
+		{"not trusted", []string{"--url", refusing}, exitNoTPS, "--ca FILE"},
 		{"nobody listens", []string{"--url", "https://127.0.0.1:" + freePort(t), "--ca", ca},
 			exitNoTPS, "connecting to the server failed"},
 		{"no server known", []string{"--ca", ca}, exitUsage, "give --url"},
@@ -175,7 +175,7 @@ func TestStatusOverASocket(t *testing.T) {
 }
 
 func TestNoCardComes(t *testing.T) {
-	code, _, errOut := runEsc(t, desk{}, "status", "--vpcd", "0", "--wait", "600ms")
+	code, _, errOut := runEsc(t, desk{}, "status", "--vpcd", "0", "--wait", "900ms")
 	assert.Equal(t, exitNoCard, code)
 	assert.Contains(t, errOut, "simcard run --vpcd 127.0.0.1:")
 	l, err := net.Listen("tcp", "127.0.0.1:0")

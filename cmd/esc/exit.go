@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"strings"
@@ -96,7 +97,12 @@ func explain(err error) string {
 		text += "\nTry esc --help."
 	case errors.Is(err, wire.ErrConnectionLost):
 		text += fmt.Sprintf("\n%s (code %d)", wire.StatusConnLost.Sentence(), int(wire.StatusConnLost))
-	case errors.Is(err, pcsc.ErrUnavailable):
+	case errors.As(err, new(x509.UnknownAuthorityError)):
+		text += "\nIf the server has an authority of its own, give its certificate with --ca FILE."
+	case errors.Is(err, context.Canceled):
+		text = strings.ReplaceAll(text, context.Canceled.Error(), "interrupted")
+	case errors.Is(err, pcsc.ErrUnavailable), errors.Is(err, pcsc.ErrNoService),
+		errors.Is(err, pcsc.ErrNoReader):
 		text += "\nA card can also connect by itself: see --vpcd in esc --help."
 	}
 	if errors.As(err, &broken) {

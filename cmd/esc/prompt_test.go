@@ -142,3 +142,8 @@ func TestExitCodes(t *testing.T) {
 	assert.Equal(t, exitNoCard, exitCode(done(fmt.Errorf("x: %w", vpcd.ErrRemoved))))
 	assert.Equal(t, exitDone, exitCode(done(nil)))
 }
+
+func TestAnInterruptIsCalledOne(t *testing.T) {
+	text := explain(done(brokenOffError{fmt.Errorf("waiting: %w", context.Canceled), "Do it again."}))
+	assert.Equal(t, "waiting: interrupted\nDo it again.", text)
+}

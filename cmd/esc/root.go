@@ -51,6 +51,9 @@ func newRoot(d desk) *cobra.Command {
 		},
 		CompletionOptions: cobra.CompletionOptions{HiddenDefaultCmd: true},
 	}
+	// Most terminals are no wider; the flags' own lines are as long as they come.
+	root.SetUsageTemplate(strings.ReplaceAll(root.UsageTemplate(), ".FlagUsages",
+		".FlagUsagesWrapped 80"))
 	root.AddCommand(newReaders(d), newStatus(d))
 	for _, op := range []operation{formatCard, enrollCard, resetPIN, renewCard} {
 		root.AddCommand(newOperation(d, op))

@@ -31,27 +31,28 @@ type cardFlags struct {
 
 func (f *cardFlags) register(set *pflag.FlagSet) {
 	f.set = set
-	set.StringVar(&f.stock, "stock", "", "kind of card: "+strings.Join(stock.Names(), ", "))
+	set.StringVar(&f.stock, "stock", "", "kind of card, by `name`: "+strings.Join(stock.Names(), ", "))
 	set.StringVar(&f.state, "state", "",
-		"file that keeps the card; without one it is gone at the end")
+		"`file` that keeps the card; without one it is gone at the end")
 	set.Int64Var(&f.seed, "seed", 0, "make every random choice reproducible")
 	set.StringVar(&f.applet, "applet", "", "applet that is there from the start: coolkey")
 	set.StringVar(&f.params, "install-params", "",
-		"what the applet's install method gets (content of C9), hex")
-	set.StringVar(&f.build, "build", "", "build id of the applet, 8 hex digits")
+		"what the applet's install method gets (content of C9), `hex`")
+	set.StringVar(&f.build, "build", "", "build id of the applet, 8 `hex` digits")
 
 	const test = " (a new card; test keys only, they end up in the shell's history)"
-	set.StringVar(&f.keys, "keys", "", "ENC,MAC,DEK in hex, or one key for all three"+test)
-	set.StringVar(&f.kvn, "kvn", "", "version of these keys, hex")
-	set.StringVar(&f.scp, "scp", "", "secure channel protocol: 01, 02, 03")
-	set.StringVar(&f.i, "i", "", "its i parameter, hex")
-	set.StringVar(&f.kdd, "kdd", "", "key diversification data, 20 hex digits")
+	set.StringVar(&f.keys, "keys", "", "ENC,MAC,DEK in `hex`, or one key for all three"+test)
+	set.StringVar(&f.kvn, "kvn", "", "version of the keys, `hex`")
+	set.StringVar(&f.scp, "scp", "", "secure channel `protocol`: 01, 02, 03")
+	set.StringVar(&f.i, "i", "", "i parameter of the protocol, `hex`")
+	set.StringVar(&f.kdd, "kdd", "", "key diversification data, 20 `hex` digits")
 	set.StringVar(&f.counter, "sequence-counter", "",
-		"what the next INITIALIZE UPDATE answers: 2 bytes for SCP02, 3 for SCP03")
-	set.StringVar(&f.challenge, "card-challenge", "", "pin the card challenge, hex")
-	set.StringVar(&f.nonce, "nonce", "", "pin the applet's login nonce, 16 hex digits")
-	set.StringVar(&f.atr, "atr", "", "answer to reset, hex")
-	set.StringVar(&f.cplc, "cplc", "", "production life cycle data, 42 bytes, or 45 with their tag")
+		"what the next INITIALIZE UPDATE answers, `hex`: 2 bytes for SCP02, 3 for SCP03")
+	set.StringVar(&f.challenge, "card-challenge", "", "pin the card challenge, `hex`")
+	set.StringVar(&f.nonce, "nonce", "", "pin the applet's login nonce, 16 `hex` digits")
+	set.StringVar(&f.atr, "atr", "", "answer to reset, `hex`")
+	set.StringVar(&f.cplc, "cplc", "",
+		"production life cycle data, `hex`: 42 bytes, or 45 with their tag")
 	set.Uint8Var(&f.tries, "tries", 0, "failed authentications until keys are blocked, 0 never")
 }
 

@@ -6,6 +6,7 @@ import (
 	"context"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"path/filepath"
@@ -79,6 +80,16 @@ func TestAPDUAnswersBeforeTheNextLine(t *testing.T) {
 
 func coolkeyOn(args ...string) []string {
 	return append([]string{"--stock", "gp211-scp01", "--applet", "coolkey"}, args...)
+}
+
+func TestUnknownCommand(t *testing.T) {
+	code, out, errOut := execute(t, "", "frob")
+	require.Equal(t, exitUsage, code)
+	require.Empty(t, out)
+	require.Contains(t, errOut, `unknown command "frob"`)
+	code, out, _ = execute(t, "")
+	require.Zero(t, code)
+	require.Contains(t, out, "Exit codes:")
 }
 
 func TestBadInput(t *testing.T) {
@@ -263,6 +274,38 @@ func TestRunRefusesARemoteReader(t *testing.T) {
 	code, _, errOut := execute(t, "", "run", "--stock", "gp211-scp01", "--vpcd", "192.0.2.1:35963")
 	require.NotZero(t, code)
 	require.NotEmpty(t, errOut)
+}
+
+func TestReaderAddress(t *testing.T) {
+	for in, want := range map[string]string{
+		"35999": "127.0.0.1:35999", "127.0.0.1:1": "127.0.0.1:1", "[::1]:65535": "[::1]:65535",
+		"localhost:35963": "localhost:35963",
+	} {
+		got, err := readerAddress(in)
+		require.NoError(t, err)
+		require.Equal(t, want, got)
+	}
+	for _, in := range []string{"", "0", "65536", "port", ":1", "a:b:c", "127.0.0.1:", "::1"} {
+		_, err := readerAddress(in)
+		require.Error(t, err, in)
+	}
+}
+
+// The person sees where the card is when that changes, and no more.
+func TestPlaceIsToldWhenItChanges(t *testing.T) {
+	var out strings.Builder
+	p := placeTold{out: &out, addr: "127.0.0.1:1"}
+	for range 3 {
+		p.away(false, errors.New("refused"))
+	}
+	for range 2 {
+		p.say("in the reader")
+		p.away(true, io.EOF)
+		p.away(false, errors.New("refused"))
+	}
+	require.Equal(t, "no reader yet, trying on (refused)\n"+
+		strings.Repeat("in the reader\nout of the reader: it went away; waiting for it\n", 2),
+		out.String())
 }
 
 func TestStockList(t *testing.T) {

@@ -6,6 +6,9 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"strconv"
+	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -23,12 +26,17 @@ func runCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "run --stock NAME",
 		Short: "Put a card into a virtual reader",
-		Long: `Connects a card to a virtual reader: vsmartcard's reader driver for pcscd, or anything
-else that speaks its protocol, such as "esc --vpcd". Connects again when the reader goes away
-and comes back. Ctrl-C takes the card out.`,
-		Example: "  simcard run --stock gp211-scp01 --state card1",
-		Args:    cobra.NoArgs,
+		Long: `Connects a card to a virtual reader: vsmartcard's reader driver for pcscd, or
+anything else that speaks its protocol, such as "esc --vpcd". Connects again when
+the reader goes away and comes back. Ctrl-C takes the card out.`,
+		Example: "  simcard run --stock gp211-scp01 --state card1\n" +
+			"  simcard run --stock sce7-scp03 --vpcd 35999    # for: esc status --vpcd 35999",
+		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			addr, err := readerAddress(addr)
+			if err != nil {
+				return usageError{err}
+			}
 			c, err := f.open()
 			if err != nil {
 				return err
@@ -41,21 +49,38 @@ and comes back. Ctrl-C takes the card out.`,
 		},
 	}
 	f.register(cmd.Flags())
-	cmd.Flags().StringVar(&addr, "vpcd", defaultReader, "address of the reader")
+	cmd.Flags().StringVar(&addr, "vpcd", defaultReader, "`address` of the reader, [HOST:]PORT")
 	cmd.Flags().BoolVar(&remote, "allow-remote", false,
 		"connect to a reader on another machine; nothing on the way is authenticated or encrypted")
 	return cmd
 }
+
+// readerAddress takes HOST:PORT, or a port of this machine.
+func readerAddress(s string) (string, error) {
+	if !strings.Contains(s, ":") {
+		s = "127.0.0.1:" + s
+	}
+	host, port, err := net.SplitHostPort(s)
+	if n, perr := strconv.ParseUint(port, 10, 16); err != nil || perr != nil || n == 0 || host == "" {
+		return "", fmt.Errorf("--vpcd %q: want [HOST:]PORT", s)
+	}
+	return s, nil
+}
+
+// longestPause is how long a reader that comes up waits for the card at most.
+const longestPause = 400 * time.Millisecond
 
 func serve(
 	ctx context.Context, c *simcard.Card, addr string, remote bool, state string,
 	out, errOut io.Writer,
 ) error {
 	introduce(out, c, state, addr)
+	told := placeTold{out: out, addr: addr}
 	err := vpcd.Dial(ctx, addr, c, vpcd.Options{
-		AllowRemote: remote,
-		OnConnect:   func(r net.Addr) { _, _ = fmt.Fprintf(out, "in the reader at %v\n", r) },
-		Log:         slog.New(slog.NewTextHandler(errOut, &slog.HandlerOptions{Level: slog.LevelWarn})),
+		AllowRemote: remote, MaxBackoff: longestPause,
+		OnConnect: func(net.Addr) { told.say("in the reader at " + addr) },
+		OnAway:    told.away,
+		Log:       slog.New(slog.NewTextHandler(errOut, &slog.HandlerOptions{Level: slog.LevelWarn})),
 	})
 	if ctx.Err() == nil {
 		return err
@@ -64,12 +89,35 @@ func serve(
 	return nil
 }
 
+// placeTold tells where the card is, when that changes.
+type placeTold struct {
+	out  io.Writer
+	addr string
+	last string
+}
+
+func (p *placeTold) say(text string) {
+	if text != p.last {
+		_, _ = fmt.Fprintln(p.out, text)
+	}
+	p.last = text
+}
+
+func (p *placeTold) away(made bool, err error) {
+	if made {
+		p.say("out of the reader: it went away; waiting for it")
+	} else if p.last == "" {
+		p.say(fmt.Sprintf("no reader yet, trying on (%v)", err))
+	}
+}
+
 // introduce says what card this is and what to do with it.
 func introduce(out io.Writer, c *simcard.Card, state, addr string) {
 	if state == "" {
 		state = "in memory, gone at the end (--state FILE keeps it)"
 	}
 	s := c.Stock()
+	_, port, _ := net.SplitHostPort(addr)
 	_, _ = fmt.Fprintf(out, `%s: %s
 ATR    %X
 CUID   %v
@@ -78,8 +126,9 @@ state  %s
 reader %s
 
 Next, in another terminal:
-  opensc-tool -a -n -s 80CA9F7F00     or     esc readers
+  esc status --vpcd %s       where esc is the reader
+  esc readers                    where pcscd is; or: opensc-tool -a -n -s 80CA9F7F00
 Ctrl-C takes the card out.
 
-`, s.Name, s.Title, c.ATR(), c.CUID(), c.KDD(), state, addr)
+`, s.Name, s.Title, c.ATR(), c.CUID(), c.KDD(), state, addr, port)
 }
