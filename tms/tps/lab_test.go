@@ -315,6 +315,16 @@ type switchedTKS struct {
 	op.TKS
 	down bool
 	pin  []byte
+	swap bool // encrypt another challenge than the one given, as older ones do
+}
+
+func (s *switchedTKS) EncryptData(ctx context.Context, req connector.EncryptDataRequest) (
+	connector.EncryptDataResponse, error,
+) {
+	if s.swap {
+		req.Data = bytes.Repeat([]byte{7}, len(req.Data))
+	}
+	return s.TKS.EncryptData(ctx, req)
 }
 
 func (s *switchedTKS) ComputeRandomData(ctx context.Context, n int) ([]byte, error) {
