@@ -126,9 +126,10 @@ state  %s
 reader %s
 
 Next, in another terminal:
-  esc status --vpcd %s       where esc is the reader
-  esc readers                    where pcscd is; or: opensc-tool -a -n -s 80CA9F7F00
+  %-25s where esc is the reader
+  %-25s where pcscd is; or: opensc-tool -a -n -s 80CA9F7F00
 Ctrl-C takes the card out.
 
-`, s.Name, s.Title, c.ATR(), c.CUID(), c.KDD(), state, addr, port)
+`, s.Name, s.Title, c.ATR(), c.CUID(), c.KDD(), state, addr,
+		"esc status --vpcd "+port, "esc readers")
 }
