@@ -23,7 +23,10 @@ func (m Model) Size(params []byte) int { return lang.ParseInstallParams(params).
 // applet does.
 func (m Model) Install(_ applet.Env, tx applet.Tx, params []byte) error {
 	s, mem := newState(m.Version, lang.ParseInstallParams(params))
-	save(tx, state{}, s, nil, mem)
+	tx.Put(stateName, s.bytes())
+	for at := 0; at < len(mem); at += heapPage {
+		tx.Put(pageName(at), page(mem, at))
+	}
 	return nil
 }
 
@@ -110,11 +113,17 @@ func (a *instance) run(c command, cmd apdu.Command, p3 int, data []byte) (apdu.R
 }
 
 func (a *instance) flush() error {
-	if a.st == a.saved && bytes.Equal(a.heap.Mem, a.savedMem) && !a.keys.Changed() {
+	pages := changedPages(a.savedMem, a.heap.Mem)
+	if a.st == a.saved && len(pages) == 0 && !a.keys.Changed() {
 		return nil
 	}
 	err := a.env.Memory.Update(func(tx applet.Tx) error {
-		save(tx, a.saved, a.st, a.savedMem, a.heap.Mem)
+		if a.st != a.saved {
+			tx.Put(stateName, a.st.bytes())
+		}
+		for _, at := range pages {
+			tx.Put(pageName(at), page(a.heap.Mem, at))
+		}
 		a.keys.Save(tx)
 		return nil
 	})
@@ -122,7 +131,9 @@ func (a *instance) flush() error {
 		return err
 	}
 	a.saved = a.st
-	copy(a.savedMem, a.heap.Mem)
+	for _, at := range pages {
+		copy(page(a.savedMem, at), page(a.heap.Mem, at))
+	}
 	a.keys.Settle()
 	return nil
 }

@@ -2,6 +2,5 @@
 
 package coolkey_test
 
-// randomCount is how many commands the generator sends, and randomEach how often every answer must
-// come among them.
-const randomCount, randomEach = 200_000, 1
+// amount is how many commands the generator sends, and how often every answer must come among them.
+func amount() (count, each int) { return 200_000, 1 }

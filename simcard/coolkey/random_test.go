@@ -19,28 +19,31 @@ import (
 // stretches of the sequences that lead to every answer, some of them spoilt. Whatever comes is an
 // answer that the command has, and what the shadow says must hold; a card that loses power comes back
 // as it was.
-func TestRandomCommands(t *testing.T) { randomCommands(t, randomCount, randomEach) }
+func TestRandomCommands(t *testing.T) {
+	count, each := amount()
+	for build, table := range map[uint32]map[answer]bool{build14: answers14, build15: answers15} {
+		t.Run(fmt.Sprintf("%08x", build), func(t *testing.T) {
+			t.Parallel()
+			randomCommands(t, build, table, count/2, each)
+		})
+	}
+}
 
 // cardLife is after how many commands there is a new card.
 const cardLife = 4000
 
-func randomCommands(t *testing.T, count, each int) {
-	for build, table := range map[uint32]map[answer]bool{build14: answers14, build15: answers15} {
-		t.Run(fmt.Sprintf("%08x", build), func(t *testing.T) {
-			t.Parallel()
-			rng := rand.New(rand.NewPCG(uint64(build), 1))
-			hits, scripts := map[answer]int{}, record(t, build)
-			for done := 0; done < count/2; {
-				g := newGenerator(t, build, table, rng, scripts)
-				done += g.live(min(cardLife, count/2-done))
-				for a, n := range g.l.hits {
-					hits[a] += n
-				}
-			}
-			t.Log(listing(table, hits))
-			require.Empty(t, missing(table, hits, each), "answers that came fewer than %d times", each)
-		})
+func randomCommands(t *testing.T, build uint32, table map[answer]bool, count, each int) {
+	rng := rand.New(rand.NewPCG(uint64(build), 1))
+	hits, scripts := map[answer]int{}, record(t, build)
+	for done := 0; done < count; {
+		g := newGenerator(t, build, table, rng, scripts)
+		done += g.live(min(cardLife, count-done))
+		for a, n := range g.l.hits {
+			hits[a] += n
+		}
 	}
+	t.Log(listing(table, hits))
+	require.Empty(t, missing(table, hits, each), "answers that came fewer than %d times", each)
 }
 
 // listing prints the hits of each instruction and status word. Instructions that the table has not are

@@ -85,20 +85,35 @@ func parseState(b []byte) (state, error) {
 	return s, nil
 }
 
-func pageName(i int) string { return fmt.Sprintf("%s%03d", heapName, i/heapPage) }
-
-// save puts what differs between two states of the applet. oldMem may be empty, as at installation.
-func save(tx applet.Tx, was, is state, oldMem, mem []byte) {
-	if was != is {
-		tx.Put(stateName, is.bytes())
+// pageNames are the names of all pages of the largest heap.
+var pageNames = func() (names [heap.MaxSize/heapPage + 1]string) {
+	for i := range names {
+		names[i] = fmt.Sprintf("%s%03d", heapName, i)
 	}
-	for i := 0; i < len(mem); i += heapPage {
-		end := min(i+heapPage, len(mem))
-		if len(oldMem) < end || !bytes.Equal(mem[i:end], oldMem[i:end]) {
-			tx.Put(pageName(i), mem[i:end])
+	return names
+}()
+
+func pageName(i int) string { return pageNames[i/heapPage] }
+
+// changedPages gives the offsets of the pages in which two heaps of the same size differ.
+func changedPages(was, is []byte) (pages []int) {
+	const stretch = 8 * heapPage // is compared as a whole first
+	for from := 0; from < len(is); from += stretch {
+		to := min(from+stretch, len(is))
+		if bytes.Equal(was[from:to], is[from:to]) {
+			continue
+		}
+		for at := from; at < to; at += heapPage {
+			if end := min(at+heapPage, to); !bytes.Equal(was[at:end], is[at:end]) {
+				pages = append(pages, at)
+			}
 		}
 	}
+	return pages
 }
+
+// page is the part of a heap that is one record.
+func page(mem []byte, at int) []byte { return mem[at:min(at+heapPage, len(mem))] }
 
 func load(m applet.Memory) (state, []byte, error) {
 	b, ok := m.Get(stateName)

@@ -8,6 +8,9 @@ type Tx struct {
 	err     error
 }
 
+// fewChanges is how many changes most commits have at most.
+const fewChanges = 4
+
 // Put sets a record. The memory keeps a copy of value.
 func (t *Tx) Put(name string, value []byte) {
 	if len(name) == 0 || len(name) > maxName || len(value) > maxValue {
@@ -30,7 +33,7 @@ func (t *Tx) Delete(name string) {
 // and nothing changes; ErrFull leaves the memory as it was; ErrPowerLost leaves the records as they
 // were in this Memory, while Restart may show them changed: the write may have been complete.
 func (m *Memory) Update(fn func(*Tx) error) error {
-	var t Tx
+	t := Tx{changes: make([]change, 0, fewChanges)}
 	if err := fn(&t); err != nil {
 		return err
 	}
@@ -48,11 +51,11 @@ func (m *Memory) Update(fn func(*Tx) error) error {
 	if m.after(t.changes) > m.limit {
 		return ErrFull
 	}
-	frame := appendFrame(nil, m.seq+1, t.changes)
-	if len(frame) > maxBody {
+	m.frame = appendFrame(m.frame[:0], m.seq+1, t.changes)
+	if len(m.frame) > maxBody {
 		return ErrTooLarge
 	}
-	if err := m.write(frame); err != nil {
+	if err := m.write(m.frame); err != nil {
 		m.err = err
 		return err
 	}
@@ -65,23 +68,31 @@ func (m *Memory) Update(fn func(*Tx) error) error {
 
 // after is the number of bytes in use once the changes have taken place.
 func (m *Memory) after(changes []change) int {
-	now := map[string]int{}
 	used := m.used
-	for _, c := range changes {
-		size, ok := now[c.name]
-		if !ok {
-			if v, held := m.records[c.name]; held {
-				size = cost(c.name, v)
-			}
-		}
-		used -= size
-		now[c.name] = 0
+	for i, c := range changes {
+		used -= m.before(changes[:i], c.name)
 		if !c.del {
-			now[c.name] = cost(c.name, c.value)
-			used += now[c.name]
+			used += cost(c.name, c.value)
 		}
 	}
 	return used
+}
+
+// before is the number of bytes that a record takes when the given changes have taken place.
+func (m *Memory) before(changes []change, name string) int {
+	for i := len(changes) - 1; i >= 0; i-- {
+		switch c := changes[i]; {
+		case c.name != name:
+		case c.del:
+			return 0
+		default:
+			return cost(name, c.value)
+		}
+	}
+	if v, ok := m.records[name]; ok {
+		return cost(name, v)
+	}
+	return 0
 }
 
 // write appends b in pages, each of which the hook may cut.

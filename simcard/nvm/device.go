@@ -53,9 +53,9 @@ func (r *RAM) Truncate(n int64) error {
 	return nil
 }
 
-// Replace implements Device.
+// Replace implements Device. The room of the content before is used again.
 func (r *RAM) Replace(image []byte) error {
-	r.image = slices.Clone(image)
+	r.image = append(r.image[:0], image...)
 	return nil
 }
 

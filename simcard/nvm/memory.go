@@ -35,7 +35,8 @@ type Memory struct {
 	end     int64 // bytes of the image
 	seq     uint64
 	writes  uint64
-	err     error // what ended this memory's life
+	frame   []byte // of the last commit, for its room
+	err     error  // what ended this memory's life
 }
 
 // Open reads the device, drops a commit that was cut, and gives its records. An empty device becomes
@@ -122,12 +123,13 @@ func (m *Memory) apply(seq uint64, changes []change) {
 	for _, c := range changes {
 		if old, ok := m.records[c.name]; ok {
 			m.used -= cost(c.name, old)
+		}
+		if c.del {
 			delete(m.records, c.name)
+			continue
 		}
-		if !c.del {
-			m.records[c.name] = slices.Clone(c.value)
-			m.used += cost(c.name, c.value)
-		}
+		m.records[c.name] = slices.Clone(c.value)
+		m.used += cost(c.name, c.value)
 	}
 }
 
