@@ -55,7 +55,6 @@ func (i *Instance) openTPS(ctx context.Context, p *part, o Options) error {
 	if err != nil {
 		return err
 	}
-	declareLater(p.conf)
 	server, err := tps.New(tps.Options{
 		Config: p.conf, Dir: p.dir, Store: records, TKS: connectors, Auth: authenticators,
 		CAs: others.cas, KRAs: others.kras, Authorities: others.signers,
@@ -74,10 +73,6 @@ func (i *Instance) openTPS(ctx context.Context, p *part, o Options) error {
 	i.tps = &tpsPart{part: p, server: server, store: records}
 	return nil
 }
-
-// declareLater names keys that an instance may state already, though nothing reads them before
-// what they are for is served.
-func declareLater(c *conf.Config) { c.Declare("tokendb.allowedTransitions") }
 
 // openConnectors makes the connections to token key services, by connector id.
 func (i *Instance) openConnectors(ctx context.Context, p *part, keyStore keystore.Reader) (

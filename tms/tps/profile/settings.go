@@ -12,6 +12,7 @@ import (
 	"tokenwright/tms/conf"
 	"tokenwright/tms/gp"
 	"tokenwright/tms/gp/keys"
+	"tokenwright/tms/tps/tokendb"
 )
 
 // Settings are the instance-wide ones.
@@ -38,6 +39,9 @@ type Settings struct {
 	// ManyActive lets a user have several active tokens
 	// (tokendb.nonExternalReg.allowMultiActiveTokensUser).
 	ManyActive bool
+	// Cleared is what a token forgets that is released for reuse
+	// (tokenservice.status.unformatted.clear*).
+	Cleared tokendb.Cleared
 	// Connectors are those to a TKS, by id. Authorities tells for connectors to a CA
 	// which key identifier their CA has, in lower-case hex, as far as it is
 	// configured (tps.connector.<id>.caSKI); Revokers are the connectors to try, in
@@ -107,6 +111,12 @@ func Load(c *conf.Config, dir string) (*Settings, error) {
 	}
 	for _, name := range c.Sub("op.pinReset").Children() {
 		s.PINResets[name] = r.pinReset("op.pinReset." + name + ".")
+	}
+	const clear = "tokenservice.status.unformatted.clear"
+	s.Cleared = tokendb.Cleared{
+		UserID: r.bool(clear+"UserID", true), Type: r.bool(clear+"Type", true),
+		AppletID: r.bool(clear+"AppletID", true), KeyInfo: r.bool(clear+"KeyInfo", true),
+		Policy: r.bool(clear+"Policy", true),
 	}
 	s.connectors(r)
 	s.checkTemporary(r)

@@ -37,11 +37,16 @@ type Rules struct {
 	// Operations are the moves that operations may make
 	// (tps.operations.allowedTransitions).
 	Operations token.Transitions
+	// Manual are the moves that people may make (tokendb.allowedTransitions).
+	Manual token.Transitions
 }
 
 // DefaultRules returns the rules of an instance that configures none.
 func DefaultRules() Rules {
-	return Rules{Policy: ShippedPolicy(), Operations: token.OperationTransitions()}
+	return Rules{
+		Policy: ShippedPolicy(), Operations: token.OperationTransitions(),
+		Manual: token.ManualTransitions(),
+	}
 }
 
 // shippedPolicy is the text of tokendb.defaultPolicy in a new instance.
