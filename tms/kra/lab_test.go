@@ -10,6 +10,7 @@ import (
 	"crypto/x509"
 	"log/slog"
 	"path/filepath"
+	"strconv"
 	"sync"
 	"testing"
 	"time"
@@ -62,6 +63,17 @@ func newHome(t testing.TB, dir string) home {
 	require.NoError(t, err)
 	require.NoError(t, s.Close())
 	return home{dir: dir, transport: signer.Public().(*rsa.PublicKey)}
+}
+
+// transportOf gives the transport key of a home that another process made.
+func transportOf(t testing.TB, dir string) *rsa.PublicKey {
+	t.Helper()
+	s, err := soft.Open(filepath.Join(dir, "keystore"), []byte(passphrase))
+	require.NoError(t, err)
+	signer, err := s.Signer(context.Background(), "transport")
+	require.NoError(t, err)
+	require.NoError(t, s.Close())
+	return signer.Public().(*rsa.PublicKey)
 }
 
 // lab is one process of the authority over a home.
@@ -198,4 +210,9 @@ func (l *lab) events(t testing.TB) []string {
 		out = append(out, text)
 	}
 	return out
+}
+
+func exportOf(id connector.KeyID) approval.Request {
+	n, _ := strconv.ParseInt(string(id), 10, 64)
+	return approval.Request{KeyID: n, Purpose: approval.Export, Reason: "case 7"}
 }
