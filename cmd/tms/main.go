@@ -1,5 +1,6 @@
 // Command tms makes and runs instances of the token management system: a token key service (TKS),
-// which holds master keys, and a token processing system (TPS), which talks to cards.
+// which holds master keys, certificate authorities, and a token processing system (TPS), which talks
+// to cards.
 //
 // It owns the command line alone; package instance does the work.
 package main
@@ -29,9 +30,10 @@ const help = `Make and run an instance of the token management system.
   tms init DIR           makes an instance: certificates, keys, configuration
   tms serve --dir DIR    runs it: TKS and TPS in one process
   tms serve tks --dir D  runs one of them; the TPS finds the TKS by its configuration
+  tms ca create ca1      makes a certificate authority in an instance; tms ca --help
 
 Exit codes: 0 done, 1 failed, 2 wrong command line, 3 instance or configuration wrong,
-4 init found something already there.`
+4 init or ca create found something already there.`
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
@@ -43,7 +45,7 @@ func main() {
 func run(ctx context.Context, args []string, out, errOut io.Writer) int {
 	root := &cobra.Command{Use: "tms", Short: "Token management system", Long: help,
 		SilenceErrors: true, SilenceUsage: true}
-	root.AddCommand(initCommand(), serveCommand(), versionCommand())
+	root.AddCommand(initCommand(), serveCommand(), caCommand(), versionCommand())
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
 	root.SetArgs(args)

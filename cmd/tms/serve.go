@@ -13,11 +13,12 @@ import (
 	"tokenwright/tms/instance"
 )
 
-const serveHelp = `Run an instance: both subsystems, or the one that is named.
+const serveHelp = `Run an instance: all of its subsystems, or the one that is named; "ca" names all of its CAs.
 
 In one process the TPS asks the TKS directly; apart from each other it asks over HTTPS, with
 certificates on both sides. Each listens where service.listen of its CS.cfg says; the TKS takes
-only clients that its tps.list names. GET /healthz answers 200 while a subsystem can do its work.
+only clients that its tps.list names, a CA those of its agents.list. A CA offers revocation lists and
+OCSP to everybody, where publish.listen says. GET /healthz answers 200 while a subsystem can do its work.
 
 --plain adds a listener without TLS for the TPS, on a loopback address only: for the old test
 client, which knows nothing else.
@@ -27,6 +28,7 @@ finish for service.shutdownTimeout (30 s); a second signal ends the process at o
 
 const serveExample = `  tms serve --dir /srv/tms
   tms serve tks --dir /srv/tms
+  tms serve ca --dir /srv/tms
   tms serve tps --dir /srv/tms --plain 127.0.0.1:8080`
 
 type serveOptions struct {
@@ -38,9 +40,9 @@ type serveOptions struct {
 func serveCommand() *cobra.Command {
 	var o serveOptions
 	cmd := &cobra.Command{
-		Use: "serve [tks|tps]", Short: "Run an instance", Long: serveHelp, Example: serveExample,
-		Args:      usage(cobra.MatchAll(cobra.MaximumNArgs(1), cobra.OnlyValidArgs)),
-		ValidArgs: []string{instance.TKS, instance.TPS},
+		Use: "serve [tks|tps|ca|ca1...]", Short: "Run an instance", Long: serveHelp, Example: serveExample,
+		Args:      usage(cobra.MatchAll(cobra.MaximumNArgs(1), knownSubsystem)),
+		ValidArgs: []string{instance.TKS, instance.TPS, instance.CA},
 		RunE: func(cmd *cobra.Command, args []string) error {
 			log, err := newLog(cmd.ErrOrStderr(), o.level, o.format)
 			if err != nil {
@@ -55,6 +57,14 @@ func serveCommand() *cobra.Command {
 	f.StringVar(&o.level, "log-level", "info", "least level that is logged: debug, info, warn, error")
 	f.StringVar(&o.format, "log-format", "text", "text or json")
 	return cmd
+}
+
+// knownSubsystem takes names of subsystems, whether or not an instance has them.
+func knownSubsystem(cmd *cobra.Command, args []string) error {
+	if len(args) == 1 && instance.IsCA(args[0]) {
+		return nil
+	}
+	return cobra.OnlyValidArgs(cmd, args)
 }
 
 // serve opens and serves until ctx ends.

@@ -96,6 +96,13 @@ func TestCAsSideBySide(t *testing.T) {
 			assert.NoError(t, err, path)
 		}
 	}
+	list, err := IssueRootCRL(context.Background(), dir, "ca1")
+	require.NoError(t, err)
+	assert.Equal(t, list.DER, fetch(t, first.URL+rootPath+ca.PathCRL))
+	require.NoError(t, os.RemoveAll(first.Root), "the root is taken away")
+	assert.Equal(t, list.DER, fetch(t, first.URL+rootPath+ca.PathCRL))
+	_, err = IssueRootCRL(context.Background(), dir, "ca1")
+	require.Error(t, err)
 	require.NoError(t, stop())
 }
 
@@ -150,9 +157,12 @@ func TestCAUnderAnotherRoot(t *testing.T) {
 	require.NoError(t, err)
 	csr, err := ca.ParseCSR(text)
 	require.NoError(t, err)
-	addCA(t, dir, "ca9", nil) // its root stands in for the organisation's
-	root, _ := open(t, dir, Options{Subsystems: []string{"ca9"}})
-	above := root.cas["ca9"].root
+	other := addCA(t, dir, "ca9", nil) // its root stands in for the organisation's
+	above, closers, err := openRootDir(context.Background(), other.Root, "", Options{})
+	require.NoError(t, err)
+	for _, c := range closers {
+		defer c.Close()
+	}
 	cert, err := above.CertifyCA(context.Background(), csr, 365*24*time.Hour)
 	require.NoError(t, err)
 	chain := chainPEM(cert, above.Chain()[0])

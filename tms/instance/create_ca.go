@@ -292,7 +292,11 @@ func makeRoot(ctx context.Context, tmp string, csr []byte, o CAOptions) (err err
 	if err != nil {
 		return err
 	}
-	if _, err := root.IssueCRL(ctx, false); err != nil {
+	list, err := root.IssueCRL(ctx, false)
+	if err != nil {
+		return err
+	}
+	if err := writeNew(filepath.Join(tmp, certsDir, rootCRLFile), list.DER, publicMode); err != nil {
 		return err
 	}
 	return writeNew(filepath.Join(tmp, certsDir, caKeyName+".crt"), chainPEM(issued, cert), publicMode)
@@ -333,7 +337,7 @@ func openRootDir(ctx context.Context, dir, url string, o Options) (*ca.Authority
 	}
 	closers = append(closers, db)
 	if url != "" {
-		url += "/root"
+		url += rootPath
 	}
 	a, err := ca.New(ca.Options{Name: caRootDir, Key: key, Certificate: chain[0], Chain: chain[1:],
 		DB: db, URL: url, Now: o.Now, Log: o.Log,
@@ -377,17 +381,44 @@ func installCA(ctx context.Context, dir, name string, text []byte) error {
 	}
 	nickname := p.conf.StringOr("ca.signing.certNickname", caKeyName)
 	path := under(filepath.Join(p.dir, certsDir), nickname) + ".crt"
+	if err := replaceFile(path, chainPEM(chain...)); err != nil {
+		return err
+	}
+	return connectTPS(dir, name)
+}
+
+// replaceFile puts a public file into another's place, so that readers see the one or the other.
+func replaceFile(path string, data []byte) error {
 	tmp := path + ".new"
 	if err := os.Remove(tmp); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	if err := writeNew(tmp, chainPEM(chain...), publicMode); err != nil {
+	if err := writeNew(tmp, data, publicMode); err != nil {
 		return err
 	}
-	if err := os.Rename(tmp, path); err != nil {
-		return err
+	return os.Rename(tmp, path)
+}
+
+// IssueRootCRL has the root that was made with a CA issue its list, and the CA offer it.
+func IssueRootCRL(ctx context.Context, dir, name string) (list certdb.CRL, err error) {
+	p, err := newPart(dir, name, Options{Log: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		return list, err
 	}
-	return connectTPS(dir, name)
+	url := strings.TrimSuffix(p.conf.String("ca.url"), "/")
+	root, closers, err := openRootDir(ctx, filepath.Join(p.dir, caRootDir), url, Options{})
+	defer func() {
+		for _, c := range closers {
+			err = errors.Join(err, c.Close())
+		}
+	}()
+	if err != nil {
+		return list, fmt.Errorf("root of %s: %w", name, err)
+	}
+	if list, err = root.IssueCRL(ctx, false); err != nil {
+		return list, err
+	}
+	return list, replaceFile(filepath.Join(p.dir, certsDir, rootCRLFile), list.DER)
 }
 
 // connectTPS tells a TPS beside a CA where it is, unless its configuration says so already.

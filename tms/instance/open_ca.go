@@ -24,8 +24,13 @@ import (
 // directory of its own: ca1, ca2, ...
 const CA = "ca"
 
-// caRootDir is the directory below a CA's in which a root that was made with it lives.
-const caRootDir = "root"
+// caRootDir is the directory below a CA's in which a root that was made with it lives, until it is
+// taken to a safer place. rootPath is where the CA offers what the root publishes.
+const (
+	caRootDir   = "root"
+	rootCRLFile = "root.crl"
+	rootPath    = "/root"
+)
 
 // tendEvery is how often a CA looks for what is due.
 const tendEvery = 30 * time.Second
@@ -48,7 +53,6 @@ func kindOf(name string) string {
 type caPart struct {
 	*part
 	authority *ca.Authority
-	root      *ca.Authority // nil when none was made with it, or it was taken away
 }
 
 // openCA builds a certificate authority and what serves it.
@@ -86,20 +90,25 @@ func (i *Instance) openCA(ctx context.Context, p *part, o Options) error {
 	return nil
 }
 
-// public is what everybody may ask, of the root as well.
+// public is what everybody may ask. What a root publishes that was made with the CA is offered from
+// files, so that the root itself need not be here.
 func (c *caPart) public() http.Handler {
-	mux := http.NewServeMux()
-	mux.Handle("/", c.authority.PublicHandler())
-	if c.root != nil {
-		mux.Handle("/root/", http.StripPrefix("/root", c.root.PublicHandler()))
-	}
+	own := c.authority.PublicHandler()
+	chain := c.authority.Chain()
+	root := chain[len(chain)-1]
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		// ServeMux would clean the path of a question by GET.
-		if strings.HasPrefix(r.URL.Path, ca.PathOCSP) {
-			c.authority.PublicHandler().ServeHTTP(w, r)
-			return
+		switch {
+		case r.Method != http.MethodGet, !strings.HasPrefix(r.URL.Path, rootPath):
+			own.ServeHTTP(w, r) // not by a ServeMux: it would clean the path of a question by GET
+		case r.URL.Path == rootPath+ca.PathCertificate && len(chain) > 1:
+			w.Header().Set("Content-Type", "application/pkix-cert")
+			_, _ = w.Write(root.Raw) // the peer's absence shows on its side
+		case r.URL.Path == rootPath+ca.PathCRL:
+			w.Header().Set("Content-Type", "application/pkix-crl")
+			http.ServeFile(w, r, filepath.Join(c.dir, certsDir, rootCRLFile))
+		default:
+			http.NotFound(w, r)
 		}
-		mux.ServeHTTP(w, r)
 	})
 }
 
@@ -140,10 +149,7 @@ func (i *Instance) buildCA(ctx context.Context, p *part, o Options) (*caPart, er
 	}
 	cfg.Name, cfg.Log, cfg.Random, cfg.Now, cfg.Failpoint = p.name, p.log, o.Random, o.Now, o.Failpoint
 	made := &caPart{part: p}
-	if made.authority, err = ca.New(cfg); err != nil {
-		return nil, err
-	}
-	made.root, err = i.openRoot(ctx, p, cfg.URL, o)
+	made.authority, err = ca.New(cfg)
 	return made, err
 }
 
@@ -195,20 +201,6 @@ func openPublisher(p *part) (ca.Publisher, error) {
 		return nil, c.Errorf("url", "%w", err)
 	}
 	return pub, nil
-}
-
-// openRoot opens the root that was made with a CA, nil when there is none.
-func (i *Instance) openRoot(ctx context.Context, p *part, url string, o Options) (*ca.Authority, error) {
-	dir := filepath.Join(p.dir, caRootDir)
-	if _, err := os.Stat(filepath.Join(dir, keystoreFile)); errors.Is(err, os.ErrNotExist) {
-		return nil, nil
-	}
-	a, closers, err := openRootDir(ctx, dir, url, o)
-	i.closers = append(i.closers, closers...)
-	if err != nil {
-		return nil, fmt.Errorf("root: %w", err)
-	}
-	return a, nil
 }
 
 // loadChain reads a certificate and those above it from one file.
@@ -276,4 +268,13 @@ func (i *Instance) CAHandlers(name string) (agents, public http.Handler) {
 		return c.handler, c.plain
 	}
 	return nil, nil
+}
+
+// Authority answers an opened certificate authority itself, for those who administer it; nil when
+// none of the name was opened.
+func (i *Instance) Authority(name string) *ca.Authority {
+	if c := i.cas[name]; c != nil {
+		return c.authority
+	}
+	return nil
 }

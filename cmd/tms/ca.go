@@ -1,0 +1,235 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/user"
+	"text/tabwriter"
+
+	"github.com/spf13/cobra"
+
+	"tokenwright/tms/ca"
+	"tokenwright/tms/ca/certdb"
+	"tokenwright/tms/connector"
+	"tokenwright/tms/instance"
+	"tokenwright/tms/keystore"
+)
+
+const caHelp = `Make and administer certificate authorities.
+
+An instance may have several, each in a directory of its own: ca1, ca2, ... Commands work on its
+files, whether or not it is served at the same time; what they do shows there at once. Serial
+numbers are written in hex.`
+
+const caExample = `  tms ca create ca1 --dir /srv/tms --host pki.example.com
+  tms ca create ca2 --dir /srv/tms --external-root --subject "CN=Cards,O=Example,C=DE"
+  tms ca install ca2 --dir /srv/tms --cert signed.pem
+  tms ca issue ca1 --dir /srv/tms --csr www.csr --profile caServerCert
+  tms ca revoke ca1 4F2A… --dir /srv/tms --reason keyCompromise
+  tms ca crl ca1 --dir /srv/tms`
+
+// caFlags are what all commands about a CA have.
+type caFlags struct {
+	dir    string
+	asJSON bool
+}
+
+func caCommand() *cobra.Command {
+	var f caFlags
+	cmd := &cobra.Command{Use: "ca", Short: "Make and administer certificate authorities",
+		Long: caHelp, Example: caExample, Args: usage(cobra.NoArgs),
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() }}
+	cmd.PersistentFlags().StringVar(&f.dir, "dir", ".", "the instance's directory")
+	cmd.PersistentFlags().BoolVar(&f.asJSON, "json", false, "answer in JSON")
+	cmd.AddCommand(caCreate(&f), caInstall(&f), caShow(&f), caList(&f), caIssue(&f),
+		caRevoke(&f), caHold(&f), caRelease(&f), caCRL(&f), caChain(&f))
+	return cmd
+}
+
+// withCA opens a CA for one command.
+func withCA(cmd *cobra.Command, f *caFlags, name string,
+	do func(context.Context, *ca.Authority) error,
+) (err error) {
+	if !instance.IsCA(name) {
+		return usageError{fmt.Errorf("%q is no name of a CA: want ca and a number, as ca1", name)}
+	}
+	log := slog.New(slog.NewTextHandler(cmd.ErrOrStderr(), &slog.HandlerOptions{
+		Level: slog.LevelWarn}))
+	i, err := instance.Open(cmd.Context(), f.dir, instance.Options{Log: log,
+		Subsystems: []string{name}})
+	if err != nil {
+		return exitError{err, exitInstance}
+	}
+	defer func() { err = errors.Join(err, i.Close()) }()
+	return do(connector.WithCaller(cmd.Context(), operator()), i.Authority(name))
+}
+
+// operator names who is at the command line, for the records.
+func operator() string {
+	if u, err := user.Current(); err == nil {
+		return "tms:" + u.Username
+	}
+	return "tms"
+}
+
+// say writes v as JSON, or as words.
+func (f *caFlags) say(out io.Writer, v any, words func(io.Writer)) error {
+	if f.asJSON {
+		e := json.NewEncoder(out)
+		e.SetIndent("", "  ")
+		return e.Encode(v)
+	}
+	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	words(w)
+	return w.Flush()
+}
+
+// writeOut writes to a file that must not be there, or to the standard output when none is named.
+func writeOut(cmd *cobra.Command, path string, data []byte) error {
+	if path == "" {
+		_, err := cmd.OutOrStdout().Write(data)
+		return err
+	}
+	file, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
+	if err != nil {
+		return err
+	}
+	_, err = file.Write(data)
+	return errors.Join(err, file.Sync(), file.Close())
+}
+
+// readIn reads a file of at most a megabyte, or the standard input for "-".
+func readIn(cmd *cobra.Command, path string) ([]byte, error) {
+	const limit = 1 << 20
+	in := cmd.InOrStdin()
+	if path != "-" {
+		file, err := os.Open(path)
+		if err != nil {
+			return nil, err
+		}
+		defer file.Close()
+		in = file
+	}
+	data, err := io.ReadAll(io.LimitReader(in, limit+1))
+	if err == nil && len(data) > limit {
+		err = fmt.Errorf("%s: more than %d bytes", path, limit)
+	}
+	return data, err
+}
+
+func caCreate(f *caFlags) *cobra.Command {
+	var o instance.CAOptions
+	var key string
+	cmd := &cobra.Command{Use: "create NAME", Short: "Make a CA: with a root of its own, or a request " +
+		"for another's", Args: usage(cobra.ExactArgs(1)),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			o.Name, o.Key = args[0], keystore.Spec(key)
+			made, err := instance.CreateCA(cmd.Context(), f.dir, o)
+			if errors.Is(err, instance.ErrExists) {
+				return exitError{err, exitExists}
+			}
+			if err != nil {
+				return err
+			}
+			return f.say(cmd.OutOrStdout(), made, func(w io.Writer) {
+				fmt.Fprintf(w, "Made %s\n\nsubject\t%s\npublished at\t%s\n", made.Dir, made.Subject,
+					made.URL)
+				fmt.Fprint(w, "\nNext\n\n")
+				for _, n := range made.Next {
+					fmt.Fprintf(w, "  %s\n", n)
+				}
+			})
+		}}
+	fl := cmd.Flags()
+	fl.StringVar(&o.Subject, "subject", "", "its name, e.g. CN=Token CA,O=Example,C=DE")
+	fl.StringVar(&key, "key", "p384", "kind of its key: rsa2048, rsa3072, rsa4096, p256, p384")
+	fl.StringVar(&o.RootSubject, "root-subject", "", "name of the root that is made with it")
+	fl.BoolVar(&o.ExternalRoot, "external-root", false, "make no root but a request for another's")
+	fl.IntVar(&o.Years, "years", 10, "how long its certificate is good; a root's twice that")
+	fl.StringVar(&o.Host, "host", "localhost", "name by which everybody reaches what it publishes")
+	fl.StringVar(&o.Listen, "listen", "127.0.0.1:8446", "host:port for clients with certificates")
+	fl.StringVar(&o.PublicListen, "public-listen", ":8081", "host:port for everybody, plain HTTP")
+	return cmd
+}
+
+func caInstall(f *caFlags) *cobra.Command {
+	var cert string
+	cmd := &cobra.Command{Use: "install NAME --cert FILE", Short: "Install the certificate that another " +
+		"root gave a CA, with those above it", Args: usage(cobra.ExactArgs(1)),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			text, err := readIn(cmd, cert)
+			if err != nil {
+				return err
+			}
+			if err := instance.InstallCA(cmd.Context(), f.dir, args[0], text); err != nil {
+				return err
+			}
+			return withCA(cmd, f, args[0], func(_ context.Context, a *ca.Authority) error {
+				return f.say(cmd.OutOrStdout(), facts(a), facts(a).print)
+			})
+		}}
+	cmd.Flags().StringVar(&cert, "cert", "", "PEM file, - for standard input")
+	_ = cmd.MarkFlagRequired("cert") // the flag is there
+	return cmd
+}
+
+func caChain(f *caFlags) *cobra.Command {
+	var out string
+	cmd := &cobra.Command{Use: "chain NAME", Short: "Give a CA's certificate and those above it",
+		Args: usage(cobra.ExactArgs(1)),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return withCA(cmd, f, args[0], func(_ context.Context, a *ca.Authority) error {
+				return writeOut(cmd, out, a.ChainPEM())
+			})
+		}}
+	cmd.Flags().StringVar(&out, "out", "", "new file; standard output when not stated")
+	return cmd
+}
+
+func caCRL(f *caFlags) *cobra.Command {
+	var out string
+	var delta, root, latest bool
+	cmd := &cobra.Command{Use: "crl NAME", Short: "Issue a revocation list now",
+		Args: usage(cobra.ExactArgs(1)),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			say := func(list certdb.CRL) error {
+				if out != "" {
+					if err := writeOut(cmd, out, list.DER); err != nil {
+						return err
+					}
+				}
+				made := crlMade{list.Number, list.Base, list.Entries, list.ThisUpdate, list.NextUpdate}
+				return f.say(cmd.OutOrStdout(), made, made.print)
+			}
+			if root {
+				list, err := instance.IssueRootCRL(cmd.Context(), f.dir, args[0])
+				if err != nil {
+					return err
+				}
+				return say(list)
+			}
+			return withCA(cmd, f, args[0], func(ctx context.Context, a *ca.Authority) error {
+				issue := a.IssueCRL
+				if latest {
+					issue = a.CRL
+				}
+				list, err := issue(ctx, delta)
+				if err != nil {
+					return err
+				}
+				return say(list)
+			})
+		}}
+	cmd.Flags().BoolVar(&delta, "delta", false, "a delta to the latest full list")
+	cmd.Flags().BoolVar(&root, "root", false, "the list of the root that was made with the CA")
+	cmd.Flags().BoolVar(&latest, "latest", false, "issue none, show the latest")
+	cmd.Flags().StringVar(&out, "out", "", "new file for the list, in DER")
+	cmd.MarkFlagsMutuallyExclusive("root", "delta")
+	cmd.MarkFlagsMutuallyExclusive("root", "latest")
+	return cmd
+}
