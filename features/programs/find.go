@@ -34,6 +34,7 @@ type module struct{ pattern, origin string }
 var modules = map[string]module{
 	"coolkey":    {"/usr/lib/pkcs11/libcoolkeypk11.so", "coolkey"},
 	"opensc":     {"/usr/lib/*/opensc-pkcs11.so", "opensc-pkcs11"},
+	"pkcs11-spy": {"/usr/lib/*/pkcs11-spy.so", "opensc-pkcs11"},
 	"pam_pkcs11": {"/lib/*/security/pam_pkcs11.so", "libpam-pkcs11"},
 }
 
@@ -58,8 +59,8 @@ func Find(name string) (string, error) {
 	return "", fmt.Errorf("%s is missing: apt install %s", name, pkg)
 }
 
-// Module returns the path of a library that other programs load: "coolkey" and "opensc" are PKCS#11
-// modules, "pam_pkcs11" is one for PAM. The error names the package that has it.
+// Module returns the path of a library that other programs load: "coolkey", "opensc" and "pkcs11-spy"
+// are PKCS#11 modules, "pam_pkcs11" is one for PAM. The error names the package that has it.
 func Module(name string) (string, error) {
 	m, known := modules[name]
 	if !known {

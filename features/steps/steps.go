@@ -7,6 +7,7 @@ import (
 	"tokenwright/features/steps/card"
 	"tokenwright/features/steps/channel"
 	"tokenwright/features/steps/client"
+	"tokenwright/features/steps/pkcs11"
 	"tokenwright/features/steps/program"
 	"tokenwright/features/steps/server"
 	"tokenwright/features/steps/token"
@@ -17,6 +18,7 @@ func Add(sc *godog.ScenarioContext) {
 	card.AddSteps(sc)
 	channel.AddSteps(sc)
 	client.AddSteps(sc)
+	pkcs11.AddSteps(sc)
 	program.AddSteps(sc)
 	server.AddSteps(sc)
 	token.AddSteps(sc)

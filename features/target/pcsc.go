@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"tokenwright/tms/esc/pcsc"
@@ -26,6 +27,7 @@ type service struct {
 	names []string
 	slots chan struct{} // as many as free has readers
 	gate  sync.RWMutex  // held by scenarios: shared, or alone
+	alone atomic.Bool   // one of them is alone
 
 	mu   sync.Mutex
 	free []readerPort
@@ -84,7 +86,11 @@ func (s *service) Close() error  { return nil }
 func (s *service) Enter(alone bool) (leave func()) {
 	if alone {
 		s.gate.Lock()
-		return s.gate.Unlock
+		s.alone.Store(true)
+		return func() {
+			s.alone.Store(false)
+			s.gate.Unlock()
+		}
 	}
 	s.gate.RLock()
 	return s.gate.RUnlock
@@ -136,6 +142,10 @@ func (s *service) insert(ctx context.Context, r readerPort, card vpcd.Card) (Ins
 	}
 	p := plug(ctx, r.addr, card)
 	opened, err := openInserted(ctx, r.name)
+	if errors.Is(err, pcsc.ErrInUse) && s.alone.Load() {
+		// A program that was in the reader before has it already, as if it were lent.
+		return &serviceCard{service: s, reader: r, plugged: p}, nil
+	}
 	if err != nil {
 		return nil, errors.Join(err, p.pull())
 	}

@@ -18,6 +18,7 @@ import (
 func AddSteps(sc *godog.ScenarioContext) {
 	sc.Step(`^a blank card of stock "([^"]*)"$`, blank)
 	sc.Step(`^a card of stock "([^"]*)" with the applet$`, withApplet)
+	addHolderSteps(sc)
 	sc.Step(`^the card is taken out of the reader and put back$`, outAndIn)
 	sc.Step(`^the card is put back$`, putBack)
 	sc.Step(`^the applet on the card answers with version "([^"]*)"$`, appletVersion)

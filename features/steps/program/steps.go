@@ -20,6 +20,7 @@ type state struct {
 	last    *programs.Result // the program that ran last
 	running *programs.Running
 	reader  string // the card is in
+	how     string // the last message was signed
 	folder  string // working files; empty until the first is needed
 }
 
@@ -35,6 +36,8 @@ func AddSteps(sc *godog.ScenarioContext) {
 		return context.WithValue(ctx, key{}, s), nil
 	})
 	addReaderSteps(sc)
+	addPKCS11Steps(sc)
+	addPKCS15Steps(sc)
 }
 
 func (s *state) close() error {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"sync"
 
+	"tokenwright/features/holder"
 	"tokenwright/features/target"
 	"tokenwright/simcard"
 	"tokenwright/simcard/stock"
@@ -38,6 +39,8 @@ const (
 type Card struct {
 	Stock stock.Stock
 	Sim   *simcard.Card
+	// Held is what a holder's card holds; nil for others.
+	Held *holder.Holding
 
 	target target.Target
 	tap    *tap

@@ -12,6 +12,7 @@ import (
 
 	"github.com/cucumber/godog"
 
+	"tokenwright/features/holder"
 	"tokenwright/features/lab"
 	"tokenwright/features/target"
 	"tokenwright/simcard"
@@ -123,16 +124,32 @@ func (s *Scene) Reconfigure(ctx context.Context, config map[string]string) error
 
 // NewCard makes a blank card, or one that options make of it, and puts it into a reader.
 func (s *Scene) NewCard(ctx context.Context, stock string, opts ...simcard.Option) (*Card, error) {
-	n := int64(1)
-	if s.Card != nil {
-		n = 2
-	}
-	c, err := NewCard(s.Target, stock, s.Seed+n, opts...)
+	c, err := NewCard(s.Target, stock, s.nextSeed(), opts...)
 	if err != nil {
 		return nil, err
 	}
 	if err := c.Insert(ctx); err != nil {
 		return nil, errors.Join(err, c.Close(ctx))
+	}
+	return c, nil
+}
+
+// nextSeed makes the first and the second card differ.
+func (s *Scene) nextSeed() int64 {
+	if s.Card != nil {
+		return s.Seed + 2
+	}
+	return s.Seed + 1
+}
+
+// NewHolder makes a card as its holder carries it. It is in no reader yet.
+func (s *Scene) NewHolder(ctx context.Context, k holder.Kind, plan holder.Plan) (*Card, error) {
+	c, err := NewCard(s.Target, k.Stock, s.nextSeed(), k.Option())
+	if err != nil {
+		return nil, err
+	}
+	if c.Held, err = holder.Fill(ctx, c.Sim, c.Stock, plan); err != nil {
+		return nil, errors.Join(fmt.Errorf("making the card of %s: %w", plan.Person.Name, err), c.Close(ctx))
 	}
 	return c, nil
 }
