@@ -121,7 +121,10 @@ func (l *Lab) WithChild(ctx context.Context, point string, f func(*Lab) error) (
 	if err := awaitReady(out); err != nil {
 		return err
 	}
-	return f(&Lab{dir: l.dir, port: port, main: l.main, config: o.Config, inst: l.inst, log: log})
+	return f(&Lab{
+		dir: l.dir, port: port, main: l.main, config: o.Config, inst: l.inst, log: log, others: l.others,
+		ca: l.ca,
+	})
 }
 
 func awaitReady(out io.Reader) error {

@@ -27,14 +27,39 @@ func Config(directoryPort int) map[string]map[string]string {
 		ldap + "basedn":                 BaseDN,
 		ldap + "ldapauth.userDNPattern": "uid=$userid$,ou=people," + BaseDN,
 
-		"op.format.keySetMappingResolver": "keySetMappingResolver",
+		"op.format.keySetMappingResolver":   "keySetMappingResolver",
+		"op.enroll.keySetMappingResolver":   "keySetMappingResolver",
+		"op.pinReset.keySetMappingResolver": "keySetMappingResolver",
+
+		// devices are enrolled without anybody there to log in
+		"op.enroll.tokenKey.auth.enable": "false",
 	}
-	for _, typ := range []string{"userKey", "cleanToken"} {
-		keys := "op.format." + typ + ".update.symmetricKeys."
+	for _, typ := range []string{
+		"format.userKey", "format.cleanToken", "enroll.userKey", "enroll.userKeyTemporary",
+		"enroll.tokenKey", "pinReset.userKey",
+	} {
+		keys := "op." + typ + ".update.symmetricKeys."
 		tps[keys+"enable"], tps[keys+"requiredVersion"] = "true", "2"
 	}
 	maps.Copy(tps, keySets())
 	return map[string]map[string]string{instance.TPS: tps}
+}
+
+// withKRA has encryption keys made by the KRA, unless base says otherwise, and the TKS make keys for their
+// way to a card.
+func withKRA(base map[string]map[string]string) map[string]map[string]string {
+	tps := map[string]string{}
+	for _, typ := range []string{"userKey", "userKeyTemporary"} {
+		tps["op.enroll."+typ+".keyGen.encryption.serverKeygen.enable"] = "true"
+	}
+	maps.Copy(tps, base[instance.TPS])
+	tks := maps.Clone(base[instance.TKS])
+	if tks == nil {
+		tks = map[string]string{}
+	}
+	tks["tks.drm_transport_cert_nickname"] = transportNickname
+	base[instance.TPS], base[instance.TKS] = tps, tks
+	return base
 }
 
 // keySets maps each stock to the TKS's key set for its kind of cards, by answer to reset.

@@ -19,9 +19,11 @@ import (
 
 	"tokenwright/fixtures/applets"
 	"tokenwright/tms/connector"
+	"tokenwright/tms/gp/keys"
 	"tokenwright/tms/instance"
 	"tokenwright/tms/keystore/soft"
 	"tokenwright/tms/store"
+	"tokenwright/tms/token"
 )
 
 // Options say how a laboratory differs from the usual one. The zero value is the usual one.
@@ -29,11 +31,12 @@ type Options struct {
 	Config        map[string]string // keys of the TPS that are set otherwise
 	DirectoryDown bool              // nobody answers where the user directory should be
 	TKSDown       bool              // nobody answers where the token key service should be
+	CADown        bool              // the certificate authority answers nobody at first
 	Alone         bool              // not shared with other scenarios
 }
 
 func (o Options) usual() bool {
-	return len(o.Config) == 0 && !o.DirectoryDown && !o.TKSDown && !o.Alone
+	return len(o.Config) == 0 && !o.DirectoryDown && !o.TKSDown && !o.CADown && !o.Alone
 }
 
 // Lab is a running system.
@@ -42,6 +45,8 @@ type Lab struct {
 	port   int // of the TPS
 	main   int // the port that the instance was made for
 	config map[string]map[string]string
+	others *Authorities
+	ca     *away
 
 	inst    *instance.Instance
 	log     *buffer
@@ -78,12 +83,15 @@ func MakeInstance(ctx context.Context, dir string, tpsPort, tksPort int) error {
 
 // start opens and serves the instance at dir with the TPS at port.
 func start(ctx context.Context, dir string, port, mainPort int, config map[string]map[string]string,
-	subsystems []string) (*Lab, error) {
-	l := &Lab{dir: dir, port: port, main: mainPort, config: config, log: &buffer{}}
+	subsystems []string, others *Authorities) (*Lab, error) {
+	l := &Lab{dir: dir, port: port, main: mainPort, config: config, log: &buffer{}, others: others}
+	l.ca = &away{CA: others.CA}
 	log := slog.New(slog.NewJSONHandler(l.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	var err error
 	l.inst, err = instance.Open(ctx, dir, instance.Options{
 		Subsystems: subsystems, Override: config, Log: log,
+		CAs:  map[string]connector.CA{"ca1": l.ca},
+		KRAs: map[string]connector.KRA{"kra1": others.KRA},
 	})
 	if err != nil {
 		return nil, err
@@ -133,6 +141,21 @@ func (l *Lab) Store() store.Store { return l.inst.Store() }
 // TKS is the token key service.
 func (l *Lab) TKS() connector.TKS { return l.inst.TKS() }
 
+// Authorities are the CA and the KRA.
+func (l *Lab) Authorities() *Authorities { return l.others }
+
+// SetCADown has the CA answer nobody, or everybody again.
+func (l *Lab) SetCADown(down bool) { l.ca.down.Store(down) }
+
+// ChangeState moves a token to a state, as an agent does.
+func (l *Lab) ChangeState(ctx context.Context, cuid keys.CUID, to token.State) error {
+	_, err := l.inst.TPS().ChangeState(ctx, cuid, to, "agent")
+	return err
+}
+
+// Reconcile has the TPS look for what it left undone at the authorities, as it does from time to time.
+func (l *Lab) Reconcile(ctx context.Context) error { return l.inst.Reconcile(ctx) }
+
 // Sessions is the number of operations that are going on.
 func (l *Lab) Sessions() int { return l.inst.TPS().Sessions() }
 
@@ -156,7 +179,7 @@ func (l *Lab) Again(ctx context.Context, config map[string]string) (*Lab, error)
 	if err != nil {
 		return nil, err
 	}
-	return start(ctx, l.dir, port, l.main, all, nil)
+	return start(ctx, l.dir, port, l.main, all, nil, l.others)
 }
 
 func loopback(port int) string { return fmt.Sprintf("127.0.0.1:%d", port) }

@@ -20,6 +20,7 @@ type Pool struct {
 	dir       string
 	port      int
 	directory *Directory
+	others    *Authorities
 	shared    *Lab
 	made      int   // laboratories that differ
 	err       error // of making the instance; it is not tried again
@@ -52,11 +53,11 @@ func (p *Pool) Start(ctx context.Context, o Options) (l *Lab, release func() err
 }
 
 func (p *Pool) startShared(ctx context.Context) (*Lab, error) {
-	config, err := withPort(Config(p.directory.Port()), p.port)
+	config, err := withPort(withKRA(Config(p.directory.Port())), p.port)
 	if err != nil {
 		return nil, err
 	}
-	return start(ctx, p.dir, p.port, p.port, config, nil)
+	return start(ctx, p.dir, p.port, p.port, config, nil, p.others)
 }
 
 func (p *Pool) make(ctx context.Context) error {
@@ -80,7 +81,14 @@ func (p *Pool) make(ctx context.Context) error {
 		return err
 	}
 	p.dir = filepath.Join(dir, "instance")
-	return MakeInstance(ctx, p.dir, p.port, tks)
+	if err := MakeInstance(ctx, p.dir, p.port, tks); err != nil {
+		return err
+	}
+	authorities := filepath.Join(dir, "authorities")
+	if p.others, err = openAuthorities(ctx, authorities); err != nil {
+		return err
+	}
+	return copyTransport(authorities, p.dir)
 }
 
 func (p *Pool) different(ctx context.Context, o Options) (*Lab, error) {
@@ -88,7 +96,7 @@ func (p *Pool) different(ctx context.Context, o Options) (*Lab, error) {
 	if o.DirectoryDown {
 		directory = nobody
 	}
-	config := overlay(Config(directory), o.Config)
+	config := withKRA(overlay(Config(directory), o.Config))
 	p.made++
 	config[instance.TPS]["tokendb.path"] = fmt.Sprintf("tokens-%d.db", p.made)
 	port, err := freePort()
@@ -103,7 +111,11 @@ func (p *Pool) different(ctx context.Context, o Options) (*Lab, error) {
 		subsystems = []string{instance.TPS}
 		config[instance.TPS][tks1+"port"] = fmt.Sprint(nobody)
 	}
-	return start(ctx, p.dir, port, p.port, config, subsystems)
+	l, err := start(ctx, p.dir, port, p.port, config, subsystems, p.others)
+	if err == nil && o.CADown {
+		l.SetCADown(true)
+	}
+	return l, err
 }
 
 // Close stops what is shared and removes the instance.
@@ -113,6 +125,9 @@ func (p *Pool) Close() error {
 	var errs []error
 	if p.shared != nil {
 		errs = append(errs, p.shared.Close())
+	}
+	if p.others != nil {
+		errs = append(errs, p.others.Close())
 	}
 	if p.directory != nil {
 		p.directory.Close()

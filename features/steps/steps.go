@@ -7,6 +7,7 @@ import (
 	"tokenwright/features/steps/card"
 	"tokenwright/features/steps/channel"
 	"tokenwright/features/steps/client"
+	"tokenwright/features/steps/enrollment"
 	"tokenwright/features/steps/pkcs11"
 	"tokenwright/features/steps/program"
 	"tokenwright/features/steps/server"
@@ -18,6 +19,7 @@ func Add(sc *godog.ScenarioContext) {
 	card.AddSteps(sc)
 	channel.AddSteps(sc)
 	client.AddSteps(sc)
+	enrollment.AddSteps(sc)
 	pkcs11.AddSteps(sc)
 	program.AddSteps(sc)
 	server.AddSteps(sc)

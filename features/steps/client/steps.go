@@ -3,6 +3,7 @@
 package client
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -63,6 +64,8 @@ func AddSteps(sc *godog.ScenarioContext) {
 type operation struct {
 	user, password string // no user: nobody is there to log in
 	tokenType      string
+	what           wire.Operation // zero means format
+	pin            string
 }
 
 func byUser(user string) (operation, error) {
@@ -90,8 +93,11 @@ func (o operation) Ask(_ context.Context, p esc.Prompt) (wire.Credentials, error
 }
 
 // NewPIN implements esc.Prompter.
-func (operation) NewPIN(context.Context, int, int) (wire.Secret, error) {
-	return wire.Secret{}, errors.New("formatting asks for no PIN")
+func (o operation) NewPIN(context.Context, int, int) (wire.Secret, error) {
+	if o.what == 0 {
+		return wire.Secret{}, errors.New("formatting asks for no PIN")
+	}
+	return wire.NewSecret(o.pin), nil
 }
 
 // recorder lets the scenario see the prompts.
@@ -124,7 +130,7 @@ func run(ctx context.Context, o operation) error {
 		},
 	}
 	_, st.err = c.Run(ctx, esc.Request{
-		Operation: wire.OpFormat, TokenType: o.tokenType, ATR: sn.Card.ATR(), Version: "harness",
+		Operation: cmp.Or(o.what, wire.OpFormat), TokenType: o.tokenType, ATR: sn.Card.ATR(), Version: "harness",
 	}, sn.Card)
 	var refused *esc.OperationError
 	if errors.As(st.err, &refused) {

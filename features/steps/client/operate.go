@@ -1,0 +1,24 @@
+package client
+
+import (
+	"context"
+
+	"tokenwright/tms/wire"
+)
+
+// Operate has a person of the directory, or nobody when user is empty, run an operation on the card and
+// type a PIN when asked for one. How it went is for the steps of this package to say.
+func Operate(ctx context.Context, what wire.Operation, user, tokenType, pin string) error {
+	var o operation
+	if user != "" {
+		var err error
+		if o, err = byUser(user); err != nil {
+			return err
+		}
+	}
+	o.what, o.tokenType, o.pin = what, tokenType, pin
+	return run(ctx, o)
+}
+
+// Succeeded says why the last operation did not succeed, nil when it did.
+func Succeeded(ctx context.Context) error { return succeeds(ctx) }
