@@ -112,11 +112,11 @@ func Load(c *conf.Config, dir string) (*Settings, error) {
 	for _, name := range c.Sub("op.pinReset").Children() {
 		s.PINResets[name] = r.pinReset("op.pinReset." + name + ".")
 	}
-	const clear = "tokenservice.status.unformatted.clear"
+	const forget = "tokenservice.status.unformatted.clear"
 	s.Cleared = tokendb.Cleared{
-		UserID: r.bool(clear+"UserID", true), Type: r.bool(clear+"Type", true),
-		AppletID: r.bool(clear+"AppletID", true), KeyInfo: r.bool(clear+"KeyInfo", true),
-		Policy: r.bool(clear+"Policy", true),
+		UserID: r.bool(forget+"UserID", true), Type: r.bool(forget+"Type", true),
+		AppletID: r.bool(forget+"AppletID", true), KeyInfo: r.bool(forget+"KeyInfo", true),
+		Policy: r.bool(forget+"Policy", true),
 	}
 	s.connectors(r)
 	s.checkTemporary(r)

@@ -31,7 +31,7 @@ func (c *Card) CheckState(to token.State) error {
 // ChangeState moves the token to a state, as a person asked for who may do so;
 // activity token_status_change. What becomes of its certificates is the caller's to
 // see to before.
-func (c *Card) ChangeState(ctx context.Context, to token.State, clear Cleared) error {
+func (c *Card) ChangeState(ctx context.Context, to token.State, forget Cleared) error {
 	from := c.rec.Status
 	message := token.Transition{From: from, To: to}.Describe()
 	return c.apply(ctx, edit{
@@ -43,7 +43,7 @@ func (c *Card) ChangeState(ctx context.Context, to token.State, clear Cleared) e
 			}
 			r = r.InState(to)
 			if to == token.Unformatted {
-				r = clear.from(r)
+				r = forget.from(r)
 			}
 			return r, nil
 		},
