@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"slices"
 	"testing"
 
@@ -150,8 +151,11 @@ func (l *lab) onceMore(s scenario, card *simcard.Card, why string) {
 // TestCardPulledAtEveryCommand cuts the conversation before each command reaches the
 // card, and after it with the answer lost, and tries once more.
 func TestCardPulledAtEveryCommand(t *testing.T) {
-	step := 7
-	if testing.Short() {
+	step := 7 // SOAK=1 leaves none out
+	switch {
+	case os.Getenv("SOAK") != "":
+		step = 1
+	case testing.Short():
 		step = 29
 	}
 	for _, s := range scenarios {
