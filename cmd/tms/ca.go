@@ -95,6 +95,7 @@ func writeOut(cmd *cobra.Command, path string, data []byte) error {
 		_, err := cmd.OutOrStdout().Write(data)
 		return err
 	}
+	//nolint:gosec // certificates and lists are for everybody
 	file, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
 	if err != nil {
 		return err
@@ -125,8 +126,8 @@ func readIn(cmd *cobra.Command, path string) ([]byte, error) {
 func caCreate(f *caFlags) *cobra.Command {
 	var o instance.CAOptions
 	var key string
-	cmd := &cobra.Command{Use: "create NAME", Short: "Make a CA: with a root of its own, or a request " +
-		"for another's", Args: usage(cobra.ExactArgs(1)),
+	cmd := &cobra.Command{Use: "create NAME", Args: usage(cobra.ExactArgs(1)),
+		Short: "Make a CA: with a root of its own, or a request for another's",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			o.Name, o.Key = args[0], keystore.Spec(key)
 			made, err := instance.CreateCA(cmd.Context(), f.dir, o)
@@ -159,8 +160,8 @@ func caCreate(f *caFlags) *cobra.Command {
 
 func caInstall(f *caFlags) *cobra.Command {
 	var cert string
-	cmd := &cobra.Command{Use: "install NAME --cert FILE", Short: "Install the certificate that another " +
-		"root gave a CA, with those above it", Args: usage(cobra.ExactArgs(1)),
+	cmd := &cobra.Command{Use: "install NAME --cert FILE", Args: usage(cobra.ExactArgs(1)),
+		Short: "Install the certificate that another root gave a CA, with those above it",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			text, err := readIn(cmd, cert)
 			if err != nil {
@@ -170,7 +171,7 @@ func caInstall(f *caFlags) *cobra.Command {
 				return err
 			}
 			return withCA(cmd, f, args[0], func(_ context.Context, a *ca.Authority) error {
-				return f.say(cmd.OutOrStdout(), facts(a), facts(a).print)
+				return f.say(cmd.OutOrStdout(), facts(a), facts(a).words)
 			})
 		}}
 	cmd.Flags().StringVar(&cert, "cert", "", "PEM file, - for standard input")
@@ -204,7 +205,7 @@ func caCRL(f *caFlags) *cobra.Command {
 					}
 				}
 				made := crlMade{list.Number, list.Base, list.Entries, list.ThisUpdate, list.NextUpdate}
-				return f.say(cmd.OutOrStdout(), made, made.print)
+				return f.say(cmd.OutOrStdout(), made, made.words)
 			}
 			if root {
 				list, err := instance.IssueRootCRL(cmd.Context(), f.dir, args[0])

@@ -43,7 +43,7 @@ func facts(a *ca.Authority) caFacts {
 	return out
 }
 
-func (c caFacts) print(w io.Writer) {
+func (c caFacts) words(w io.Writer) {
 	fmt.Fprintf(w, "name\t%s\nsubject\t%s\nkey id\t%s\nuntil\t%s\nretired\t%t\n", c.Name, c.Subject,
 		c.KeyID, c.NotAfter.Format(time.DateOnly), c.Retired)
 	for i, s := range c.Chain {
@@ -99,13 +99,13 @@ func caShow(f *caFlags) *cobra.Command {
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return withCA(cmd, f, args[0], func(ctx context.Context, a *ca.Authority) error {
 				if len(args) == 1 {
-					return f.say(cmd.OutOrStdout(), facts(a), facts(a).print)
+					return f.say(cmd.OutOrStdout(), facts(a), facts(a).words)
 				}
 				c, err := showCert(ctx, a, args[1])
 				if err != nil {
 					return err
 				}
-				return f.say(cmd.OutOrStdout(), c, c.print)
+				return f.say(cmd.OutOrStdout(), c, c.words)
 			})
 		}}
 }
@@ -131,7 +131,7 @@ func showCert(ctx context.Context, a *ca.Authority, text string) (c caCert, err 
 	return c, nil
 }
 
-func (c caCert) print(w io.Writer) {
+func (c caCert) words(w io.Writer) {
 	for _, kv := range [][2]string{{"serial", string(c.Serial)}, {"state", c.State},
 		{"reason", c.Reason}, {"subject", c.Subject}, {"profile", c.Profile}, {"user", c.User},
 		{"token", c.CUID}, {"from", c.NotBefore.Format(time.DateTime)},
@@ -211,8 +211,8 @@ func caIssue(f *caFlags) *cobra.Command {
 	var attrs map[string]string
 	cmd := &cobra.Command{Use: "issue NAME --csr FILE --profile ID",
 		Short: "Issue a certificate for a signing request", Args: usage(cobra.ExactArgs(1)),
-		Long: "Issue a certificate for a signing request in PEM or DER form, whose signature proves that\n" +
-			"its maker has the key. The profile says what becomes of its names.",
+		Long: "Issue a certificate for a signing request in PEM or DER form, whose signature proves\n" +
+			"that its maker has the key. The profile says what becomes of its names.",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			text, err := readIn(cmd, csr)
 			if err != nil {
@@ -320,7 +320,7 @@ type crlMade struct {
 	NextUpdate time.Time `json:"nextUpdate"`
 }
 
-func (c crlMade) print(w io.Writer) {
+func (c crlMade) words(w io.Writer) {
 	fmt.Fprintf(w, "number\t%d\n", c.Number)
 	if c.Base != 0 {
 		fmt.Fprintf(w, "adds to\t%d\n", c.Base)

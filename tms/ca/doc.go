@@ -4,8 +4,8 @@
 // It owns the order in which a certificate comes to be: what is to be signed is checked by lint and
 // on record before a key signs it, and the signed certificate is on record before anybody gets it.
 // Whoever asks again with the same request id gets the same certificate. It must not know who the
-// callers are, how requests travel, or where keys live: it is handed contracts. Encodings, profiles,
-// records and OCSP have packages of their own below it.
+// callers are, how requests travel, or where keys live: it is handed contracts. Encodings,
+// profiles, records and OCSP have packages of their own below it.
 package ca
 
 import (

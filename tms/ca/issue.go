@@ -222,8 +222,8 @@ func newSerial(random io.Reader) (*big.Int, error) {
 }
 
 // finish signs what was recorded and records the certificate. It may come long after begin, in
-// another process: a certificate that was begun before a crash is signed when it is asked for again,
-// and it is the same to the byte but for the signature.
+// another process: a certificate that was begun before a crash is signed when it is asked for
+// again, and it is the same to the byte but for the signature.
 func (a *Authority) finish(ctx context.Context, rec certdb.Record) (certdb.Record, error) {
 	cert, err := a.algorithm.SignCertificate(a.o.Random, a.o.Key, rec.TBS)
 	if err != nil {

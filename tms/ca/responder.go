@@ -31,8 +31,8 @@ var oidOCSPSigning = asn1.ObjectIdentifier{1, 3, 6, 1, 5, 5, 7, 3, 9}
 func (a *Authority) Responder() *ocsp.Responder { return a.responder.Load() }
 
 // StartResponder sees to a certificate of the responder's key, and makes the responder if there is
-// none yet. It is for start and for once in a while: a certificate that has a third of its life left
-// is replaced.
+// none yet. It is for start and for once in a while: a certificate that has a third of its life
+// left is replaced.
 func (a *Authority) StartResponder(ctx context.Context) error {
 	if a.o.OCSPKey == nil {
 		return nil

@@ -12,8 +12,8 @@ import (
 	"time"
 )
 
-// CAClient asks a CA over HTTPS in the wire form, and is a CA to its caller. The zero value is of no
-// use; see NewCAClient.
+// CAClient asks a CA over HTTPS in the wire form, and is a CA to its caller. The zero value is of
+// no use; see NewCAClient.
 type CAClient struct{ *peer }
 
 var _ CA = (*CAClient)(nil)

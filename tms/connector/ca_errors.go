@@ -13,7 +13,7 @@ type CACode string
 // The codes.
 const (
 	CABadRequest     CACode = "badRequest"     // the request is malformed; repeating it is of no use
-	CARefused        CACode = "refused"        // the profile, or the state of the CA, does not allow it
+	CARefused        CACode = "refused"        // profile or state of the CA do not allow it
 	CANotFound       CACode = "notFound"       // no such certificate or profile
 	CAConflict       CACode = "conflict"       // the request id was used for another request
 	CAAlreadyRevoked CACode = "alreadyRevoked" // revoked for good, for another reason

@@ -6,13 +6,10 @@ import (
 	"crypto"
 	"crypto/ecdsa"
 	"crypto/tls"
-	"crypto/x509"
 	"encoding/pem"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
-	"log/slog"
 	"net"
 	"os"
 	"path/filepath"
@@ -20,7 +17,6 @@ import (
 	"time"
 
 	"tokenwright/tms/ca"
-	"tokenwright/tms/ca/certdb"
 	"tokenwright/tms/ca/profile"
 	"tokenwright/tms/conf"
 	"tokenwright/tms/keystore"
@@ -232,9 +228,9 @@ func caConfig(dir string, o CAOptions) string {
 }
 
 // makeCAKeys makes a key store with the CA's key, and that of a responder if wanted.
-func makeCAKeys(ctx context.Context, dir string, cost soft.Cost, spec keystore.Spec, responder bool) (
-	crypto.Signer, error,
-) {
+func makeCAKeys(ctx context.Context, dir string, cost soft.Cost, spec keystore.Spec,
+	responder bool,
+) (crypto.Signer, error) {
 	passphrase, err := newPassphrase()
 	if err != nil {
 		return nil, err
@@ -255,222 +251,6 @@ func makeCAKeys(ctx context.Context, dir string, cost soft.Cost, spec keystore.S
 	}
 	_, err = store.GenerateSigner(ctx, ocspKeyName, keystore.P256)
 	return key, err
-}
-
-// makeRoot makes a root below a new CA's directory, and has it certify the CA.
-func makeRoot(ctx context.Context, tmp string, csr []byte, o CAOptions) (err error) {
-	dir := filepath.Join(tmp, caRootDir)
-	if err := os.MkdirAll(filepath.Join(dir, certsDir), dirMode); err != nil {
-		return err
-	}
-	key, err := makeCAKeys(ctx, dir, o.Cost, o.Key, false)
-	if err != nil {
-		return err
-	}
-	life := time.Duration(o.Years) * year
-	cert, err := ca.SelfSign(key, o.RootSubject, o.Now.Add(-skew), 2*life)
-	if err != nil {
-		return err
-	}
-	if err := writeCert(filepath.Join(dir, certsDir, caKeyName+".crt"), cert); err != nil {
-		return err
-	}
-	root, closers, err := openRootDir(ctx, dir, o.url(), Options{Now: func() time.Time { return o.Now }})
-	defer func() {
-		for _, c := range closers {
-			err = errors.Join(err, c.Close())
-		}
-	}()
-	if err != nil {
-		return err
-	}
-	request, err := ca.ParseCSR(csr)
-	if err != nil {
-		return err
-	}
-	issued, err := root.CertifyCA(ctx, request, life)
-	if err != nil {
-		return err
-	}
-	list, err := root.IssueCRL(ctx, false)
-	if err != nil {
-		return err
-	}
-	if err := writeNew(filepath.Join(tmp, certsDir, rootCRLFile), list.DER, publicMode); err != nil {
-		return err
-	}
-	return writeNew(filepath.Join(tmp, certsDir, caKeyName+".crt"), chainPEM(issued, cert), publicMode)
-}
-
-func chainPEM(chain ...*x509.Certificate) []byte {
-	var out []byte
-	for _, c := range chain {
-		out = append(out, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: c.Raw})...)
-	}
-	return out
-}
-
-// openRootDir opens a root. Its lists are good for a year. The closers are the caller's, also when
-// it fails.
-func openRootDir(ctx context.Context, dir, url string, o Options) (*ca.Authority, []io.Closer, error) {
-	passphrase, err := readPassphrase(filepath.Join(dir, passphraseFile))
-	if err != nil {
-		return nil, nil, err
-	}
-	defer clear(passphrase)
-	store, err := soft.Open(filepath.Join(dir, keystoreFile), passphrase)
-	if err != nil {
-		return nil, nil, err
-	}
-	closers := []io.Closer{store}
-	key, err := store.Signer(ctx, caKeyName)
-	if err != nil {
-		return nil, closers, err
-	}
-	chain, err := loadChain(dir, caKeyName)
-	if err != nil {
-		return nil, closers, err
-	}
-	db, err := certdb.Open(ctx, filepath.Join(dir, caDBFile))
-	if err != nil {
-		return nil, closers, err
-	}
-	closers = append(closers, db)
-	if url != "" {
-		url += rootPath
-	}
-	a, err := ca.New(ca.Options{Name: caRootDir, Key: key, Certificate: chain[0], Chain: chain[1:],
-		DB: db, URL: url, Now: o.Now, Log: o.Log,
-		CRL: ca.CRLOptions{Interval: year - 30*24*time.Hour, Grace: 30 * 24 * time.Hour}})
-	return a, closers, err
-}
-
-// InstallCA gives a CA that was made for another's root the certificate that it got: text is the
-// certificate and those above it up to the root, in PEM form. One that is there is replaced, if the
-// new one is of the same key: that is how a CA's own certificate is renewed.
-func InstallCA(ctx context.Context, dir, name string, text []byte) error {
-	if err := installCA(ctx, dir, name, text); err != nil {
-		return fmt.Errorf("installing certificate of %s: %w", name, err)
-	}
-	return nil
-}
-
-func installCA(ctx context.Context, dir, name string, text []byte) error {
-	if !IsCA(name) {
-		return fmt.Errorf("name %q: want ca and a number, as ca1", name)
-	}
-	chain, err := parseChain(text)
-	if err != nil {
-		return err
-	}
-	p, err := newPart(dir, name, Options{Log: slog.New(slog.DiscardHandler)})
-	if err != nil {
-		return err
-	}
-	store, err := p.openKeystore()
-	if err != nil {
-		return err
-	}
-	defer func() { _ = store.Close() }() // it was only read
-	key, err := store.Signer(ctx, p.conf.StringOr("ca.signing.keyNickname", caKeyName))
-	if err != nil {
-		return err
-	}
-	if err := ca.CheckChain(key.Public(), chain); err != nil {
-		return err
-	}
-	nickname := p.conf.StringOr("ca.signing.certNickname", caKeyName)
-	path := under(filepath.Join(p.dir, certsDir), nickname) + ".crt"
-	if err := replaceFile(path, chainPEM(chain...)); err != nil {
-		return err
-	}
-	return connectTPS(dir, name)
-}
-
-// replaceFile puts a public file into another's place, so that readers see the one or the other.
-func replaceFile(path string, data []byte) error {
-	tmp := path + ".new"
-	if err := os.Remove(tmp); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err
-	}
-	if err := writeNew(tmp, data, publicMode); err != nil {
-		return err
-	}
-	return os.Rename(tmp, path)
-}
-
-// IssueRootCRL has the root that was made with a CA issue its list, and the CA offer it.
-func IssueRootCRL(ctx context.Context, dir, name string) (list certdb.CRL, err error) {
-	p, err := newPart(dir, name, Options{Log: slog.New(slog.DiscardHandler)})
-	if err != nil {
-		return list, err
-	}
-	url := strings.TrimSuffix(p.conf.String("ca.url"), "/")
-	root, closers, err := openRootDir(ctx, filepath.Join(p.dir, caRootDir), url, Options{})
-	defer func() {
-		for _, c := range closers {
-			err = errors.Join(err, c.Close())
-		}
-	}()
-	if err != nil {
-		return list, fmt.Errorf("root of %s: %w", name, err)
-	}
-	if list, err = root.IssueCRL(ctx, false); err != nil {
-		return list, err
-	}
-	return list, replaceFile(filepath.Join(p.dir, certsDir, rootCRLFile), list.DER)
-}
-
-// connectTPS tells a TPS beside a CA where it is, unless its configuration says so already.
-func connectTPS(dir, name string) error {
-	path := filepath.Join(dir, TPS, configFile)
-	file, err := conf.ReadFile(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	p, err := newPart(dir, name, Options{Log: slog.New(slog.DiscardHandler)})
-	if err != nil {
-		return err
-	}
-	head := "tps.connector." + name + "."
-	chain, err := loadChain(p.dir, p.conf.StringOr("ca.signing.certNickname", caKeyName))
-	if err != nil {
-		return err
-	}
-	own := filepath.Join(dir, TPS, certsDir, name+".crt")
-	if err := os.WriteFile(own, chainPEM(chain[0]), publicMode); err != nil {
-		return err
-	}
-	if _, _, there := file.Get(head + "host"); there {
-		return nil
-	}
-	host, port, err := net.SplitHostPort(dialable(p.listen))
-	if err != nil {
-		return err
-	}
-	for _, kv := range [][2]string{
-		{"enable", "true"}, {"host", host}, {"port", port}, {"caNickname", name},
-		{"uri.enrollment", "/ca/ee/ca/profileSubmitSSLClient"},
-		{"uri.renewal", "/ca/ee/ca/profileSubmitSSLClient"},
-		{"uri.getcert", "/ca/ee/ca/displayBySerial"},
-		{"uri.revoke", "/ca/ee/subsystem/ca/doRevoke"},
-		{"uri.unrevoke", "/ca/ee/subsystem/ca/doUnrevoke"},
-	} {
-		if err := file.Set(head+kv[0], kv[1]); err != nil {
-			return err
-		}
-	}
-	list, _, _ := file.Get("tps.connCAList")
-	if list != "" {
-		list += ","
-	}
-	if err := file.Set("tps.connCAList", list+name); err != nil {
-		return err
-	}
-	return file.WriteFile(path)
 }
 
 // loadIssuer reads an instance's CA for TLS.

@@ -136,7 +136,8 @@ func (i *Instance) buildCA(ctx context.Context, p *part, o Options) (*caPart, er
 		return nil, p.conf.Errorf("ca.signing.certNickname", "%w", err)
 	}
 	cfg.Certificate, cfg.Chain = chain[0], chain[1:]
-	if cfg.Profiles, err = profile.Load(under(p.dir, p.conf.StringOr("ca.profiles", "profiles"))); err != nil {
+	cfg.Profiles, err = profile.Load(under(p.dir, p.conf.StringOr("ca.profiles", profilesDir)))
+	if err != nil {
 		return nil, err
 	}
 	cfg.DB, err = certdb.Open(ctx, under(p.dir, p.conf.StringOr("ca.database.path", "ca.db")))
@@ -144,8 +145,13 @@ func (i *Instance) buildCA(ctx context.Context, p *part, o Options) (*caPart, er
 		return nil, err
 	}
 	i.closers = append(i.closers, cfg.DB)
-	if cfg.Publisher, err = openPublisher(p); err != nil {
+	publisher, err := openPublisher(p)
+	if err != nil {
 		return nil, err
+	}
+	if publisher != nil {
+		cfg.Publisher = publisher
+		i.closers = append(i.closers, publisher)
 	}
 	cfg.Name, cfg.Log, cfg.Random, cfg.Now, cfg.Failpoint = p.name, p.log, o.Random, o.Now, o.Failpoint
 	made := &caPart{part: p}
@@ -178,7 +184,7 @@ func readCAConfig(p *part) (cfg ca.Options, keyName, ocspName string, err error)
 }
 
 // openPublisher makes the connection to a directory, nil when none is configured.
-func openPublisher(p *part) (ca.Publisher, error) {
+func openPublisher(p *part) (*ldappub.Publisher, error) {
 	c := p.conf.Sub("ca.publish.ldap")
 	enabled, err := c.Bool("enable", false)
 	if err != nil || !enabled {

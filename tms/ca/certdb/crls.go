@@ -27,7 +27,8 @@ func (db *DB) NewCRL(ctx context.Context, delta bool, now, next time.Time) (CRL,
 		if err != nil && (delta || !errors.Is(err, ErrNotFound)) {
 			return err
 		}
-		if err = tx.Row(ctx, "SELECT value FROM counters WHERE name = 'rev'", nil, &list.Rev); err != nil {
+		const rev = "SELECT value FROM counters WHERE name = 'rev'"
+		if err = tx.Row(ctx, rev, nil, &list.Rev); err != nil {
 			return err
 		}
 		if delta {
@@ -50,8 +51,8 @@ func (db *DB) NewCRL(ctx context.Context, delta bool, now, next time.Time) (CRL,
 	return list, entries, nil
 }
 
-// listedEntries: a certificate that expired stays on the list until a full one after its expiry had it.
-// RFC 5280 §3.3
+// listedEntries: a certificate that expired stays on the list until a full one after its expiry had
+// it. // RFC 5280 §3.3
 const listedEntries = `SELECT serial, state, reason, revoked_at FROM certs
 	WHERE state IN (2, 3) AND not_after >= ? ORDER BY serial`
 
@@ -59,7 +60,9 @@ const listedEntries = `SELECT serial, state, reason, revoked_at FROM certs
 const changedEntries = `SELECT serial, state, reason, revoked_at FROM certs
 	WHERE rev > ? AND (state IN (2, 3) OR state = 1 AND revoked_at <> 0) ORDER BY serial`
 
-func readEntries(ctx context.Context, tx *sqlite.Tx, text string, arg int64) (out []Entry, err error) {
+func readEntries(ctx context.Context, tx *sqlite.Tx, text string, arg int64) (
+	out []Entry, err error,
+) {
 	r, err := tx.Rows(ctx, text, arg)
 	if err != nil {
 		return nil, err

@@ -20,8 +20,8 @@ var ErrName = errors.New("bad name")
 // Attr is one attribute of a name: a type by its short name, and a value.
 type Attr struct{ Type, Value string }
 
-// Name is a sequence of attributes in the order of RFC 4514 text: the most specific first. Each is a
-// relative distinguished name by itself.
+// Name is a sequence of attributes in the order of RFC 4514 text: the most specific first. Each is
+// a relative distinguished name by itself.
 type Name []Attr
 
 // attrType is what is known of an attribute type.
@@ -52,8 +52,8 @@ var attrTypes = []attrType{
 }
 
 // ParseName reads RFC 4514 text: type=value pairs separated by commas, special characters behind a
-// backslash. Attribute types are those of attrTypes, in any case. A name must not be empty, nor have
-// relative distinguished names of several attributes, nor values in hex.
+// backslash. Attribute types are those of attrTypes, in any case. A name must not be empty, nor
+// have relative distinguished names of several attributes, nor values in hex.
 func ParseName(text string) (Name, error) {
 	var out Name
 	for rest := text; ; {

@@ -146,7 +146,9 @@ func (a Algorithm) AssembleWith(tbs, signature []byte, more cryptobyte.BuilderCo
 }
 
 // SignCertificate signs tbs with key.
-func (a Algorithm) SignCertificate(random io.Reader, key crypto.Signer, tbs []byte) ([]byte, error) {
+func (a Algorithm) SignCertificate(random io.Reader, key crypto.Signer, tbs []byte) (
+	[]byte, error,
+) {
 	sig, err := a.Sign(random, key, tbs)
 	if err != nil {
 		return nil, fmt.Errorf("signing certificate: %w", err)

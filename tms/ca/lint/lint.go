@@ -21,9 +21,9 @@ import (
 // ErrFindings is wrapped by the error about what rules found at error level or above.
 var ErrFindings = errors.New("lint found errors")
 
-// leftOut are rules that can find nothing: by verifying the signature they look for public CAs whose
-// keys were stolen, and what is linted here is not signed yet, or by a key that is at hand. They cost
-// twice as much as all others together.
+// leftOut are rules that can find nothing: by verifying the signature they look for public CAs
+// whose keys were stolen, and what is linted here is not signed yet, or by a key that is at hand.
+// They cost twice as much as all others together.
 var leftOut = []string{"e_cert_issued_by_compromised_emudhra_ca"}
 
 // registry gives the rules that count, chosen once.

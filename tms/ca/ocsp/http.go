@@ -72,7 +72,8 @@ func (r *Responder) get(w http.ResponseWriter, req *http.Request, prefix string)
 	r.write(w, req, r.answer(req.Context(), question))
 }
 
-// write sends an answer; one with an etag may be kept by others as long as it holds. // RFC 5019 §6
+// write sends an answer; one with an etag may be kept by others as long as it holds.
+// // RFC 5019 §6
 func (r *Responder) write(w http.ResponseWriter, req *http.Request, a reply) {
 	head := w.Header()
 	head.Set("Content-Type", responseType)

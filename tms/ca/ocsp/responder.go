@@ -214,9 +214,9 @@ func (r *Responder) kept(ctx context.Context, c CertID) reply {
 
 // presign signs an answer and keeps it. What is unknown is not kept: anybody can think of serial
 // numbers.
-func (r *Responder) presign(key cacheKey, id []byte, serial *big.Int, status Status, now time.Time) (
-	*cached, error,
-) {
+func (r *Responder) presign(key cacheKey, id []byte, serial *big.Int, status Status,
+	now time.Time,
+) (*cached, error) {
 	p := r.signer.Load()
 	next := r.next(p, now)
 	if !next.After(now) {

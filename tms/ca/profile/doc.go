@@ -1,5 +1,5 @@
-// Package profile owns certificate profiles: files that say what a certificate is made of, and how a
-// request and a profile become names and extensions.
+// Package profile owns certificate profiles: files that say what a certificate is made of, and how
+// a request and a profile become names and extensions.
 //
 // It must not know which CA issues, what is on record, or how a request came. It signs nothing but
 // certificates of throw-away keys, to try out profiles before they are used.

@@ -87,7 +87,8 @@ func (r *reader) fail(key, format string, args ...any) {
 
 func (r *reader) list(key string) []string {
 	var out []string
-	for w := range strings.FieldsFuncSeq(r.text(key), func(c rune) bool { return c == ',' || c == ' ' }) {
+	between := func(c rune) bool { return c == ',' || c == ' ' }
+	for w := range strings.FieldsFuncSeq(r.text(key), between) {
 		out = append(out, w)
 	}
 	return out
