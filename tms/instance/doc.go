@@ -11,6 +11,8 @@
 //
 //	ca/          the CA that issues the certificates below, for TLS only; needed to issue, not to run
 //	tks/         CS.cfg, keystore, keystore.passphrase, certs/
+//	kra/         CS.cfg, keystore, keystore.passphrase, certs/, keys.db
+//	kra-agents/  certificates of recovery agents, to be handed out
 //	tps/         CS.cfg, keystore, keystore.passphrase, certs/, tokens.db, phoneHome.xml, applets/
 //
 // tks/ and tps/ stand on their own: either may move to another machine. Paths in a CS.cfg that
@@ -25,5 +27,8 @@
 //	service.certNickname    server certificate (serverCert)
 //	keystore.path, keystore.passphraseFile, tokendb.path, phoneHome.path
 //	TPS: tps.connector.<id>.*, conn.<id>.tksSharedSymKeyName
+//	KRA: tps.list, tps.<n>.{userid,subject,fingerprint}, kra.agents.list,
+//	     kra.agents.<name>.{subject,fingerprint}, kra.{transportUnit,storageUnit,auditKey}.nickName,
+//	     kra.database.path
 //	TKS: tps.list, tps.<n>.{userid,nickname,subject,fingerprint,scp02WithoutCryptogram}
 package instance

@@ -18,8 +18,8 @@ import (
 
 // Options say how an instance is opened. The zero value opens all that its directory holds.
 type Options struct {
-	// Subsystems are those to open: TKS, TPS, a CA by its name, or CA for all CAs; nil means all
-	// that are there.
+	// Subsystems are those to open: TKS, TPS, KRA, a CA by its name, or CA for all CAs; nil means
+	// all that are there.
 	Subsystems []string
 	// Log gets what the subsystems have to say; nil discards.
 	Log *slog.Logger
@@ -35,7 +35,7 @@ type Options struct {
 	Random io.Reader
 	// Now is the clock of records; nil means time.Now.
 	Now func() time.Time
-	// Failpoint is handed to the TPS; see tps.Options.
+	// Failpoint is handed to TPS, CAs and KRA; see their Options.
 	Failpoint func(name string) error
 }
 
@@ -46,6 +46,7 @@ type Instance struct {
 	parts   []*part
 	tks     *tksPart // nil when not opened
 	tps     *tpsPart // nil when not opened
+	kra     *kraPart // nil when not opened
 	cas     map[string]*caPart
 	closers []io.Closer
 }
@@ -87,9 +88,9 @@ func choose(dir string, asked, there []string) ([]string, error) {
 	}
 	for _, name := range asked {
 		switch {
-		case name != TKS && name != TPS && kindOf(name) != CA:
-			return nil, fmt.Errorf("no subsystem %q: want %s, %s, %s, or a CA by its name", name, TKS,
-				TPS, CA)
+		case name != TKS && name != TPS && name != KRA && kindOf(name) != CA:
+			return nil, fmt.Errorf("no subsystem %q: want %s, %s, %s, %s, or a CA by its name", name,
+				TKS, TPS, KRA, CA)
 		case !slices.ContainsFunc(out, func(o string) bool { return o == name || kindOf(o) == name }):
 			return nil, fmt.Errorf("%s: %w: no subsystem %q is there", dir, ErrNoInstance, name)
 		}
@@ -107,6 +108,8 @@ func (i *Instance) open(ctx context.Context, name string, o Options) error {
 		err = i.openTKS(ctx, p, o)
 	case CA:
 		err = i.openCA(ctx, p, o)
+	case KRA:
+		err = i.openKRA(ctx, p, o)
 	default:
 		err = i.openTPS(ctx, p, o)
 	}

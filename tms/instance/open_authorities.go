@@ -71,6 +71,11 @@ func (i *Instance) openAuthority(p *part, c *conf.Config, id string, isCA bool, 
 		c.Declare("caNickname")
 		return nil
 	}
+	if i.kra != nil && !isCA && i.kra.isAt(cfg.Hosts, cfg.Port) {
+		p.log.Info("key recovery authority is in this process", "connector", id)
+		a.kras[id] = i.kra.service
+		return nil
+	}
 	var made any
 	if isCA {
 		var ca *connector.CAClient

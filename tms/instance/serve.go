@@ -49,7 +49,7 @@ func (a Address) URL() string { return a.Scheme + "://" + dialable(a.Addr.String
 // readServing reads the service.* keys and the server certificate.
 func (p *part) readServing() error {
 	def := map[string]string{
-		TKS: "127.0.0.1:8444", TPS: ":8443", CA: "127.0.0.1:8446",
+		TKS: "127.0.0.1:8444", TPS: ":8443", CA: "127.0.0.1:8446", KRA: "127.0.0.1:8445",
 	}[kindOf(p.name)]
 	p.listen = p.conf.StringOr("service.listen", def)
 	if _, _, err := splitListen(p.listen); err != nil {
