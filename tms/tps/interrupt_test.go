@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"slices"
+	"sync/atomic"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -78,23 +79,21 @@ func TestServerKilledAtEveryIntentAndOutcome(t *testing.T) {
 }
 
 func (l *lab) killAt(s scenario, card *simcard.Card, point string, nth int) (reached bool) {
-	passed := 0
+	var passed atomic.Int64
 	l.onFailpoint(func(name string) error {
-		if name != point {
-			return nil
-		}
-		if passed++; passed == nth {
+		if name == point && passed.Add(1) == int64(nth) {
 			return errCut
 		}
 		return nil
 	})
 	_, err := l.attempt(s.op, inReader(card))
 	l.onFailpoint(nil)
-	if passed < nth {
+	if passed.Load() < int64(nth) {
 		return false
 	}
 	why := fmt.Sprintf("%s, killed at %s, time %d", s.name, point, nth)
 	require.Error(l.t, err, why)
+	soon(l.t, why, func() bool { return l.server.Sessions() == 0 })
 	replug(l.t, card)
 	l.restart()
 	l.onceMore(s, card, why)

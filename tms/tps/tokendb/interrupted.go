@@ -19,7 +19,7 @@ type History interface {
 // the open intents of sessions that ended without a word, because the server
 // was killed, and writes into the history of each token that the operation was
 // interrupted, once for each session. It returns all open intents, oldest
-// first. The cards are repaired when they are formatted next.
+// first. The cards are repaired when they are formatted or enrolled next.
 func (d *DB) NoteInterrupted(ctx context.Context, h History) ([]token.Intent, error) {
 	all, err := openIntents(ctx, h)
 	if err != nil {
