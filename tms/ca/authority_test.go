@@ -24,7 +24,7 @@ func TestEveryProfileIssues(t *testing.T) {
 		kinds = append(kinds, "rsa3072")
 	}
 	for _, kind := range kinds {
-		l := newLab(t, kind, nil)
+		l := newLab(t, kind, allProfiles(t))
 		require.NoError(t, lint.Certificate(l.opts.Certificate.Raw))
 		require.NoError(t, lint.Certificate(l.root.Chain()[0].Raw))
 		require.NoError(t, ca.CheckChain(l.opts.Key.Public(), l.ca.Chain()))

@@ -63,7 +63,8 @@ func openCrashed(ctx context.Context, dir string) (*ca.Authority, error) {
 	if err != nil {
 		return nil, err
 	}
-	return ca.New(ca.Options{Name: "ca1", Key: key, Certificate: cert, DB: db, Profiles: set})
+	return ca.New(ca.Options{Name: "ca1", Key: key, Certificate: cert, DB: db,
+		Profiles: profile.Set{signing: set[signing]}})
 }
 
 // crashSPKI is the key that every certificate of the crash test is for.

@@ -74,11 +74,26 @@ func (c *clock) add(d time.Duration) {
 	c.at = c.at.Add(d)
 }
 
+// profiles gives those that most of these tests need: trying all of them out takes its time.
 func profiles(t testing.TB) profile.Set {
 	t.Helper()
-	s, err := profile.Defaults()
+	all, err := profile.Defaults()
 	require.NoError(t, err)
+	s := profile.Set{}
+	for _, id := range []string{signing, encryption, "caServerCert", "caTokenUserSigningKeyRenewal",
+		"caTokenUserEncryptionKeyRenewal"} {
+		require.Contains(t, all, id)
+		s[id] = all[id]
+	}
 	return s
+}
+
+// allProfiles makes a CA issue by every profile that comes with the program.
+func allProfiles(t testing.TB) func(*ca.Options) {
+	t.Helper()
+	all, err := profile.Defaults()
+	require.NoError(t, err)
+	return func(o *ca.Options) { o.Profiles = all }
 }
 
 func openDB(t testing.TB, path string) *certdb.DB {
