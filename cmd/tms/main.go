@@ -31,9 +31,10 @@ const help = `Make and run an instance of the token management system.
   tms serve --dir DIR    runs it: TKS and TPS in one process
   tms serve tks --dir D  runs one of them; the TPS finds the TKS by its configuration
   tms ca create ca1      makes a certificate authority in an instance; tms ca --help
+  tms kra create         makes its key recovery authority; tms kra --help
 
 Exit codes: 0 done, 1 failed, 2 wrong command line, 3 instance or configuration wrong,
-4 init or ca create found something already there.`
+4 init or create found something already there.`
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
@@ -45,7 +46,7 @@ func main() {
 func run(ctx context.Context, args []string, out, errOut io.Writer) int {
 	root := &cobra.Command{Use: "tms", Short: "Token management system", Long: help,
 		SilenceErrors: true, SilenceUsage: true}
-	root.AddCommand(initCommand(), serveCommand(), caCommand(), versionCommand())
+	root.AddCommand(initCommand(), serveCommand(), caCommand(), kraCommand(), versionCommand())
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
 	root.SetArgs(args)

@@ -16,8 +16,8 @@ import (
 const serveHelp = `Run an instance: all of its subsystems, or the one that is named; "ca" names all of its CAs.
 
 In one process the TPS asks the TKS directly; apart from each other it asks over HTTPS, with
-certificates on both sides. Each listens where service.listen of its CS.cfg says; the TKS takes
-only clients that its tps.list names, a CA those of its agents.list. A CA offers revocation lists and
+certificates on both sides. Each listens where service.listen of its CS.cfg says; TKS and KRA take
+only clients that their tps.list names, a CA those of its agents.list. A CA offers revocation lists and
 OCSP to everybody, where publish.listen says. GET /healthz answers 200 while a subsystem can do its work.
 
 --plain adds a listener without TLS for the TPS, on a loopback address only: for the old test
@@ -40,9 +40,9 @@ type serveOptions struct {
 func serveCommand() *cobra.Command {
 	var o serveOptions
 	cmd := &cobra.Command{
-		Use: "serve [tks|tps|ca|ca1...]", Short: "Run an instance", Long: serveHelp, Example: serveExample,
+		Use: "serve [tks|tps|kra|ca|ca1...]", Short: "Run an instance", Long: serveHelp, Example: serveExample,
 		Args:      usage(cobra.MatchAll(cobra.MaximumNArgs(1), knownSubsystem)),
-		ValidArgs: []string{instance.TKS, instance.TPS, instance.CA},
+		ValidArgs: []string{instance.TKS, instance.TPS, instance.KRA, instance.CA},
 		RunE: func(cmd *cobra.Command, args []string) error {
 			log, err := newLog(cmd.ErrOrStderr(), o.level, o.format)
 			if err != nil {

@@ -206,7 +206,7 @@ func TestSetAndSaveRoundTrip(t *testing.T) {
 }
 
 func TestUnknownSubsystem(t *testing.T) {
-	for _, name := range []string{"", "ca", "../doc", "tps.cfg"} {
+	for _, name := range []string{"", "pki", "../doc", "tps.cfg"} {
 		_, err := Defaults(name)
 		assert.ErrorIs(t, err, ErrSubsystem, name)
 	}

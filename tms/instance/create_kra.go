@@ -79,8 +79,9 @@ func (o *KRAOptions) fill() error {
 // checkAgents takes names that may stand in keys and file names, and lists that can approve.
 func checkAgents(names []string, approvals int) error {
 	for _, n := range names {
-		if n == "" || len(n) > 64 || strings.Trim(n, "abcdefghijklmnopqrstuvwxyz0123456789-_") != "" {
-			return fmt.Errorf("agent %.70q: want up to 64 of a-z, 0-9, - and _", n)
+		if n == "" || n == trustAnchorName || len(n) > 64 || strings.Trim(n, "abcdefghijklmnopqrstuvwxyz0123456789-_") != "" {
+			return fmt.Errorf("agent %.70q: want up to 64 of a-z, 0-9, - and _, and not %s", n,
+				trustAnchorName)
 		}
 	}
 	if len(names) == 0 {
@@ -150,8 +151,8 @@ func createKRA(ctx context.Context, dir string, o KRAOptions) (made KRAMade, err
 		if made.Agents, err = addAgents(dir, anchor, o.Agents, o.Approvals); err != nil {
 			return made, err
 		}
-		made.Next = append([]string{"hand each agent the two files that are named " +
-			filepath.Join(dir, kraAgentsDir, "<name>") + ", and keep no copy"}, made.Next...)
+		made.Next = append([]string{"hand each agent <name>.crt, <name>.key and ca.crt of " +
+			filepath.Join(dir, kraAgentsDir) + ", and keep no copy of the key"}, made.Next...)
 	}
 	return made, errors.Join(tellTKS(dir, transport), tellTPS(dir, o))
 }
@@ -315,6 +316,10 @@ func addAgents(dir string, anchor *issuer, names []string, approvals int) (out [
 	}
 	certs := filepath.Join(dir, kraAgentsDir)
 	if err := os.MkdirAll(certs, dirMode); err != nil {
+		return nil, err
+	}
+	err = writeCert(filepath.Join(certs, trustAnchorName+".crt"), anchor.cert)
+	if err != nil && !errors.Is(err, fs.ErrExist) {
 		return nil, err
 	}
 	made := map[string]string{}

@@ -6,7 +6,6 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"time"
 
@@ -89,7 +88,7 @@ func (i *Instance) buildKRA(ctx context.Context, p *part, o Options) (*kra.Servi
 	if err != nil {
 		return nil, p.conf.Errorf("kra.auditKey.nickName", "%w", err)
 	}
-	random := io.Reader(rand.Reader)
+	random := rand.Reader
 	if o.Random != nil {
 		random = o.Random
 	}

@@ -58,7 +58,7 @@ func TestChild(t *testing.T) {
 				if err != nil {
 					panic(err)
 				}
-				fmt.Printf("promise %s %s\n", id, digest(res.PublicKey))
+				fmt.Fprintf(os.Stdout, "promise %s %s\n", id, digest(res.PublicKey))
 			}
 		})
 	}
@@ -72,7 +72,7 @@ func everything(t testing.TB, h home, l *lab) {
 	c := h.newCardKey(t, connector.WrapAESKWP)
 	res, err := l.GenerateKeyPair(ctx, request("enrolment", c))
 	require.NoError(t, err)
-	fmt.Printf("promise enrolment %s\n", digest(res.PublicKey))
+	fmt.Fprintf(os.Stdout, "promise enrolment %s\n", digest(res.PublicKey))
 	_, err = l.RecoverKey(ctx, connector.KeyRecoveryRequest{CUID: other, UserID: "alice",
 		KeyID: res.KeyID, CardTransport: c.sent})
 	require.NoError(t, err)

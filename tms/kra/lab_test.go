@@ -156,7 +156,7 @@ func (h home) newCardKey(t testing.TB, wrap connector.KeyWrap) cardKey {
 	if wrap == connector.WrapDES3CBC {
 		c.key, err = keys.New(keys.DES3, raw)
 		require.NoError(t, err)
-		c.sent.DRMTransDESKey = h.encrypt(t, append(raw, raw[:8]...))
+		c.sent.DRMTransDESKey = h.encrypt(t, bytes.Join([][]byte{raw, raw[:8]}, nil))
 		return c
 	}
 	c.key, err = keys.New(keys.AES, raw)

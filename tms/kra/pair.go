@@ -56,7 +56,7 @@ func makeEC(bits int) (*pair, error) {
 	if err != nil {
 		return nil, fmt.Errorf("generating an EC key: %w", err)
 	}
-	defer wipeInts(key.D)
+	defer wipeInts(key.D) //nolint:staticcheck // it is overwritten, not used
 	return newPair(connector.KeyEC, bits, key, &key.PublicKey)
 }
 

@@ -298,7 +298,7 @@ func TestOlderTransportPadding(t *testing.T) {
 				raw, to = append(raw, raw[:8]...), &c.sent.DRMTransDESKey
 			}
 			var err error
-			*to, err = rsa.EncryptPKCS1v15(rand.Reader, tt.home.transport, raw) //nolint:staticcheck // as an old TKS does
+			*to, err = rsa.EncryptPKCS1v15(rand.Reader, tt.home.transport, raw)
 			require.NoError(t, err)
 			res, err := tt.lab.GenerateKeyPair(t.Context(), request("", c))
 			if !tt.ok {
@@ -307,7 +307,7 @@ func TestOlderTransportPadding(t *testing.T) {
 			}
 			require.NoError(t, err)
 			c.open(t, res)
-			*to, err = rsa.EncryptPKCS1v15(rand.Reader, tt.home.transport, []byte("17 bytes of a key")) //nolint:staticcheck // as an attacker does
+			*to, err = rsa.EncryptPKCS1v15(rand.Reader, tt.home.transport, []byte("17 bytes inside.."))
 			require.NoError(t, err)
 			_, err = tt.lab.GenerateKeyPair(t.Context(), request("", c))
 			require.NoError(t, err, "no oracle")
@@ -326,12 +326,12 @@ func TestChangedRecord(t *testing.T) {
 	raw, err := stdsql.Open("sqlite", filepath.Join(h.dir, "keys.db"))
 	require.NoError(t, err)
 	defer raw.Close()
-	recover := func(user string) error {
+	recovered := func(user string) error {
 		_, err := l.RecoverKey(t.Context(), connector.KeyRecoveryRequest{CUID: card, UserID: user,
 			KeyID: res.KeyID, CardTransport: c.sent})
 		return err
 	}
-	require.NoError(t, recover("alice"))
+	require.NoError(t, recovered("alice"))
 	for _, change := range []struct{ do, undo, user string }{
 		{"user_id = 'eve'", "user_id = 'alice'", "eve"},
 		{"sealed = zeroblob(200)", "user_id = 'alice'", "alice"},
@@ -339,11 +339,11 @@ func TestChangedRecord(t *testing.T) {
 	} {
 		_, err = raw.Exec("UPDATE keys SET " + change.do)
 		require.NoError(t, err)
-		require.Error(t, recover(change.user), change.do)
+		require.Error(t, recovered(change.user), change.do)
 		_, err = raw.Exec("UPDATE keys SET " + change.undo)
 		require.NoError(t, err)
 	}
-	require.ErrorIs(t, recover("alice"), connector.ErrKeyUnreadable)
+	require.ErrorIs(t, recovered("alice"), connector.ErrKeyUnreadable)
 }
 
 // Nothing is given when it cannot be recorded, and what was archived is given when asked again.

@@ -111,11 +111,12 @@ func refusal(code int, text []byte) error {
 	return &Error{Code: code, Text: f.Error}
 }
 
-func query(path string, pairs ...string) string {
+// query adds what is neither empty nor 0 to a path.
+func query(path string, pairs ...[2]string) string {
 	v := url.Values{}
-	for i := 0; i < len(pairs); i += 2 {
-		if pairs[i+1] != "" && pairs[i+1] != "0" {
-			v.Set(pairs[i], pairs[i+1])
+	for _, p := range pairs {
+		if p[1] != "" && p[1] != "0" {
+			v.Set(p[0], p[1])
 		}
 	}
 	if len(v) == 0 {
@@ -136,8 +137,9 @@ type KeyQuery struct {
 
 // Keys lists archived keys.
 func (c *Client) Keys(ctx context.Context, q KeyQuery) ([]Key, error) {
-	return ask[[]Key](ctx, c, query("keys", "user", q.User, "cuid", q.CUID, "after", decimal(q.After),
-		"limit", decimal(q.Limit)), nil)
+	return ask[[]Key](ctx, c, query("keys", [2]string{"user", q.User},
+		[2]string{"cuid", q.CUID}, [2]string{"after", decimal(q.After)},
+		[2]string{"limit", decimal(q.Limit)}), nil)
 }
 
 // Key gives one archived key.
@@ -152,8 +154,8 @@ func (c *Client) Make(ctx context.Context, n New) (Request, error) {
 
 // Requests lists requests, the latest first; key 0 means all.
 func (c *Client) Requests(ctx context.Context, key, before int64, limit int) ([]Request, error) {
-	return ask[[]Request](ctx, c, query("requests", "key", decimal(key), "before", decimal(before),
-		"limit", decimal(limit)), nil)
+	return ask[[]Request](ctx, c, query("requests", [2]string{"key", decimal(key)},
+		[2]string{"before", decimal(before)}, [2]string{"limit", decimal(limit)}), nil)
 }
 
 // Request gives one request.
@@ -179,8 +181,8 @@ func (c *Client) Fulfil(ctx context.Context, id int64, phrase string) (Fulfilled
 
 // Events lists the audit trail, the oldest first; key 0 means all.
 func (c *Client) Events(ctx context.Context, key, after int64, limit int) ([]keydb.Event, error) {
-	return ask[[]keydb.Event](ctx, c, query("events", "key", decimal(key), "after", decimal(after),
-		"limit", decimal(limit)), nil)
+	return ask[[]keydb.Event](ctx, c, query("events", [2]string{"key", decimal(key)},
+		[2]string{"after", decimal(after)}, [2]string{"limit", decimal(limit)}), nil)
 }
 
 // Verify has the authority go through its whole audit trail.
