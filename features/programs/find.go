@@ -9,23 +9,20 @@ import (
 
 // origin names the Debian package of each program.
 var origin = map[string]string{
-	"certutil":       "libnss3-tools",
-	"cmsutil":        "libnss3-tools",
-	"gnutls-cli":     "gnutls-bin",
-	"modutil":        "libnss3-tools",
-	"opensc-tool":    "opensc",
-	"openssl":        "openssl",
-	"p11tool":        "gnutls-bin",
-	"pamtester":      "pamtester",
-	"pcsc_scan":      "pcsc-tools",
-	"pk11install":    "coolkey",
-	"pkcs11-tool":    "opensc",
-	"pkcs11_inspect": "libpam-pkcs11",
-	"pkcs15-tool":    "opensc",
-	"pklogin_finder": "libpam-pkcs11",
-	"ssh":            "openssh-client",
-	"ssh-keygen":     "openssh-client",
-	"sshd":           "openssh-server",
+	"certutil":    "libnss3-tools",
+	"cmsutil":     "libnss3-tools",
+	"gnutls-cli":  "gnutls-bin",
+	"modutil":     "libnss3-tools",
+	"opensc-tool": "opensc",
+	"openssl":     "openssl",
+	"pamtester":   "pamtester",
+	"pcsc_scan":   "pcsc-tools",
+	"pkcs11-tool": "opensc",
+	"pkcs15-tool": "opensc",
+	"ssh":         "openssh-client",
+	"ssh-keygen":  "openssh-client",
+	"unshare":     "util-linux",
+	"sshd":        "openssh-server",
 }
 
 // module is a library that other programs load: its file, as a pattern, and its package.
@@ -34,6 +31,7 @@ type module struct{ pattern, origin string }
 var modules = map[string]module{
 	"coolkey":    {"/usr/lib/pkcs11/libcoolkeypk11.so", "coolkey"},
 	"opensc":     {"/usr/lib/*/opensc-pkcs11.so", "opensc-pkcs11"},
+	"engine":     {"/usr/lib/*/engines-3/pkcs11.so", "libengine-pkcs11-openssl"},
 	"pkcs11-spy": {"/usr/lib/*/pkcs11-spy.so", "opensc-pkcs11"},
 	"pam_pkcs11": {"/lib/*/security/pam_pkcs11.so", "libpam-pkcs11"},
 }
@@ -60,7 +58,7 @@ func Find(name string) (string, error) {
 }
 
 // Module returns the path of a library that other programs load: "coolkey", "opensc" and "pkcs11-spy"
-// are PKCS#11 modules, "pam_pkcs11" is one for PAM. The error names the package that has it.
+// are PKCS#11 modules, "pam_pkcs11" is one for PAM, "engine" one for OpenSSL. The error names the package that has it.
 func Module(name string) (string, error) {
 	m, known := modules[name]
 	if !known {

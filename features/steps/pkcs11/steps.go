@@ -22,6 +22,7 @@ import (
 type state struct {
 	module *cryptoki.Module
 	reader string
+	cache  *programs.Cache
 }
 
 type key struct{}
@@ -54,7 +55,7 @@ func (s *state) close() error {
 	if s.module == nil {
 		return nil
 	}
-	return s.module.Close()
+	return errors.Join(s.module.Close(), s.cache.Forget())
 }
 
 func load(ctx context.Context, name string) (err error) {
@@ -68,6 +69,9 @@ func load(ctx context.Context, name string) (err error) {
 		return err
 	}
 	if s.reader, err = scene.From(ctx).Card.Lend(); err != nil {
+		return err
+	}
+	if s.cache, err = programs.FreshCache(s.reader); err != nil {
 		return err
 	}
 	s.module, err = cryptoki.Load(path, spy)

@@ -21,7 +21,11 @@ type state struct {
 	running *programs.Running
 	reader  string // the card is in
 	how     string // the last message was signed
-	folder  string // working files; empty until the first is needed
+	server  *server
+	cache   *programs.Cache
+	port    int            // of sshd
+	after   []func() error // when the programs have ended
+	folder  string         // working files; empty until the first is needed
 }
 
 type key struct{}
@@ -38,12 +42,22 @@ func AddSteps(sc *godog.ScenarioContext) {
 	addReaderSteps(sc)
 	addPKCS11Steps(sc)
 	addPKCS15Steps(sc)
+	addNSSSteps(sc)
+	addTLSSteps(sc)
+	addLoginSteps(sc)
 }
 
 func (s *state) close() error {
 	var errs []error
 	if s.running != nil {
 		errs = append(errs, s.running.Stop())
+	}
+	if s.server != nil {
+		errs = append(errs, s.server.close())
+	}
+	errs = append(errs, s.cache.Forget())
+	for _, f := range s.after {
+		errs = append(errs, f())
 	}
 	if s.folder != "" {
 		errs = append(errs, os.RemoveAll(s.folder))
@@ -59,10 +73,14 @@ func (s *state) dir() (_ string, err error) {
 	return s.folder, err
 }
 
-// lend lets programs have the card, and remembers in which reader.
+// lend lets programs have the card, and remembers in which reader. What the CoolKey module remembers
+// from before the scenario is forgotten.
 func lend(ctx context.Context) (reader string, err error) {
-	from(ctx).reader, err = scene.From(ctx).Card.Lend()
-	return from(ctx).reader, err
+	s := from(ctx)
+	if s.reader, err = scene.From(ctx).Card.Lend(); err == nil && s.cache == nil {
+		s.cache, err = programs.FreshCache(s.reader)
+	}
+	return s.reader, err
 }
 
 // run runs a program in the scenario's folder. Whether it succeeded is left to later steps.
