@@ -4,20 +4,22 @@ package pcsc
 
 import (
 	"context"
-	"slices"
 	"sync/atomic"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 
+	"tokenwright/features/benchtest"
 	"tokenwright/simcard"
 	"tokenwright/simcard/stock"
 	"tokenwright/vpcd"
 )
 
-// leastOfEcho is how much of an echo card's rate the virtual card has to reach behind pcscd.
-const leastOfEcho = 0.8
+// Shares of an echo card's rate that the virtual card has to reach behind pcscd.
+const (
+	leastOfEcho     = 0.8
+	leastOfEchoData = 0.6 // where it answers many more bytes, or decrypts them and commits them
+)
 
 // inTurns is the virtual card, or an echo card on the same sockets, as asked: whatever slows the
 // machine down slows both.
@@ -34,68 +36,75 @@ func (c *inTurns) Transmit(ctx context.Context, cmd []byte) ([]byte, error) {
 	return c.Card.Transmit(ctx, cmd)
 }
 
+// rig is a reader of pcscd with a virtual card in it.
+type rig struct {
+	*testing.B
+	reader *Card
+	card   *inTurns
+}
+
+func newRig(b *testing.B, stockName string, opts ...simcard.Option) *rig {
+	b.Helper()
+	s, err := stock.ByName(stockName)
+	require.NoError(b, err)
+	g := &rig{B: b, card: &inTurns{}}
+	g.card.Card, err = simcard.New(s, append(opts, simcard.WithSeed(1))...)
+	require.NoError(b, err)
+	require.NoError(b, g.card.echo.PowerOn())
+	r := virtualReaders(b)[0]
+	plug(b, r, g.card)
+	g.reader, err = Open(b.Context(), r.name)
+	require.NoError(b, err)
+	b.Cleanup(func() { _ = g.reader.Close() })
+	return g
+}
+
 // BenchmarkService: the virtual card through pcscd, in turns with an echo card that hears the same
 // commands. Each answer of the virtual card is checked to be 9000.
 func BenchmarkService(b *testing.B) {
 	for _, c := range []struct {
-		name     string
-		commands func(testing.TB, *Card, *simcard.Card) func() [][]byte
+		name string
+		next func(*rig) func() [][]byte
 	}{
 		{"get-data", again("80CA9F7F00")},
 		{"initialize-update", again("8050000008010203040506070800")},
 		{"scp03-load", loads},
 	} {
 		b.Run(c.name, func(b *testing.B) {
-			s, err := stock.ByName("sce7-scp03")
-			require.NoError(b, err)
-			card := &inTurns{}
-			card.Card, err = simcard.New(s, simcard.WithSeed(1))
-			require.NoError(b, err)
-			require.NoError(b, card.echo.PowerOn())
-			r := virtualReaders(b)[0]
-			plug(b, r, card)
-			reader, err := Open(b.Context(), r.name)
-			require.NoError(b, err)
-			defer func() { _ = reader.Close() }()
-			benchInTurns(b, reader, card, c.commands(b, reader, card.Card))
+			g := newRig(b, "sce7-scp03")
+			g.besideEcho(leastOfEcho, c.next(g))
 		})
 	}
 }
 
-// benchInTurns reports the median turn: a turn in which the machine did something else is left out.
-func benchInTurns(b *testing.B, reader *Card, card *inTurns, next func() [][]byte) {
-	var ours, baseline []time.Duration
-	n := 0
-	for b.Loop() {
+// besideEcho sends what next gives for a turn to the card and to the echo card.
+func (g *rig) besideEcho(least float64, next func() [][]byte) {
+	g.Helper()
+	benchtest.InTurns(g.B, least, func() benchtest.Turn {
 		cmds := next()
-		n = len(cmds)
-		ours = append(ours, sendAll(b, reader, cmds))
-		card.echoing.Store(true)
-		baseline = append(baseline, sendAll(b, reader, cmds))
-		card.echoing.Store(false)
-	}
-	rate := func(turns []time.Duration) float64 {
-		slices.Sort(turns)
-		return float64(n) / turns[len(turns)/2].Seconds()
-	}
-	b.ReportMetric(rate(ours), "apdu/s")
-	b.ReportMetric(rate(baseline), "baseline-apdu/s")
-	b.ReportMetric(leastOfEcho, "min-ratio")
+		return benchtest.Turn{
+			N:    len(cmds),
+			Ours: func() { g.sendAll(cmds) },
+			Baseline: func() {
+				g.card.echoing.Store(true)
+				g.sendAll(cmds)
+				g.card.echoing.Store(false)
+			},
+		}
+	})
 }
 
-// sendAll answers how long the commands took.
-func sendAll(b *testing.B, reader *Card, cmds [][]byte) time.Duration {
-	begun := time.Now()
+// sendAll sends the commands as they are, each to be answered 9000.
+func (g *rig) sendAll(cmds [][]byte) {
 	for _, cmd := range cmds {
-		resp, err := reader.Transmit(b.Context(), cmd)
+		resp, err := g.reader.Transmit(g.Context(), cmd)
 		if err != nil {
-			b.Fatal(err)
+			g.Fatal(err)
 		}
 		if n := len(resp); n < 2 || resp[n-2] != 0x90 || resp[n-1] != 0 {
-			b.Fatalf("%X: answered %X", cmd[:min(5, len(cmd))], resp)
+			g.Fatalf("%X: answered %X", cmd[:min(5, len(cmd))], resp)
 		}
 	}
-	return time.Since(begun)
 }
 
 // BenchmarkReader: an echo card through pcscd, beside the same card behind the reader in Go.

@@ -114,7 +114,8 @@ func waitFor(t testing.TB, reader string, present bool) ReaderState {
 func plug(t testing.TB, r virtualReader, c vpcd.Card) (pull func()) {
 	t.Helper()
 	waitFor(t, r.name, false)
-	ctx, cancel := context.WithCancel(t.Context())
+	// The test's context ends before its clean-ups, which may still need the card.
+	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
