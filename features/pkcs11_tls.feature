@@ -6,18 +6,19 @@ Feature: A TLS client with its key on a card
   Scenario Outline: GnuTLS connects with OpenSC's module
     Given Alice's card with a signing key, <key>
     And a server on loopback that asks for a certificate of the cards' issuer
-    When gnutls-cli connects with the opensc module and the PIN "1234"
-    Then the server has let the card's holder in over TLS 1.3
+    When gnutls-cli connects over TLS <version> with the opensc module and the PIN "1234"
+    Then the server has let the card's holder in over TLS <version>
 
     Examples:
-      | key      |
-      | RSA 2048 |
-      | P-256    |
+      | key      | version |
+      | RSA 2048 | 1.2     |
+      | RSA 2048 | 1.3     |
+      | P-256    | 1.3     |
 
   Scenario: A wrong PIN opens no door
     Given Alice's card with a signing key, RSA 2048
     And a server on loopback that asks for a certificate of the cards' issuer
-    When gnutls-cli connects with the opensc module and the PIN "0000"
+    When gnutls-cli connects over TLS 1.3 with the opensc module and the PIN "0000"
     Then it fails with "wrong"
     And the server has let nobody in
     And the card has 2 of 3 tries left
@@ -32,5 +33,5 @@ Feature: A TLS client with its key on a card
     Given Alice's card with a signing key, RSA 2048
     And a server on loopback that asks for a certificate of the cards' issuer
     When openssl connects over TLS 1.3 with the coolkey module
-    Then the server has let nobody in
+    Then the server has turned the visitor away for "invalid signature by the client certificate"
     And the card has 3 of 3 tries left

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"os"
 	"os/user"
 	"path/filepath"
@@ -27,10 +26,8 @@ func addLoginSteps(sc *godog.ScenarioContext) {
 	sc.Step(`^"([^"]*)" logs in to the PAM service with the PIN "([^"]*)"$`, pamLogsIn)
 }
 
-const sshdConfig = `ListenAddress 127.0.0.1:%d
-HostKey %s/hostkey
-PidFile none
-AuthorizedKeysFile %[2]s/authorized
+const sshdConfig = `HostKey %s/hostkey
+AuthorizedKeysFile %[1]s/authorized
 AuthenticationMethods publickey
 StrictModes no
 UsePAM no
@@ -63,10 +60,7 @@ func startSSHD(ctx context.Context) error {
 	if err := put(ctx, "authorized", s.last.Stdout); err != nil {
 		return err
 	}
-	if s.port, err = freePort(ctx); err != nil {
-		return err
-	}
-	if err := put(ctx, "sshd_config", fmt.Appendf(nil, sshdConfig, s.port, dir)); err != nil {
+	if err := put(ctx, "sshd_config", fmt.Appendf(nil, sshdConfig, dir)); err != nil {
 		return err
 	}
 	if os.Geteuid() == 0 {
@@ -76,24 +70,10 @@ func startSSHD(ctx context.Context) error {
 			return err
 		}
 	}
-	s.running, err = programs.Start(ctx, programs.Call{
-		Name: "sshd", Args: []string{"-D", "-e", "-f", filepath.Join(dir, "sshd_config")},
+	s.sshd, err = programs.Serve(ctx, programs.Call{
+		Name: "sshd", Args: []string{"-i", "-e", "-f", filepath.Join(dir, "sshd_config")},
 	})
-	if err != nil {
-		return err
-	}
-	return s.running.Await(ctx, "sshd to listen", func(output string) bool {
-		return strings.Contains(output, "Server listening on")
-	})
-}
-
-func freePort(ctx context.Context) (int, error) {
-	l, err := new(net.ListenConfig).Listen(ctx, "tcp", "127.0.0.1:0")
-	if err != nil {
-		return 0, err
-	}
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port, nil
+	return err
 }
 
 // askpass gives the PIN where ssh would ask for it.
@@ -117,13 +97,16 @@ func sshLogsIn(ctx context.Context, module, pin string) error {
 	if err := os.WriteFile(ask, fmt.Appendf(nil, askpass, pin), 0o700); err != nil {
 		return err
 	}
+	if s.sshd == nil {
+		return errors.New("there is no sshd")
+	}
 	if _, err := lend(ctx); err != nil {
 		return err
 	}
 	return run(ctx, programs.Call{
 		Name: "ssh", Env: []string{"SSH_ASKPASS=" + ask, "SSH_ASKPASS_REQUIRE=force", "SSH_AUTH_SOCK="},
 		Args: []string{
-			"-F", "none", "-p", fmt.Sprint(s.port), "-l", me.Username,
+			"-F", "none", "-p", fmt.Sprint(s.sshd.Port()), "-l", me.Username,
 			"-o", "PKCS11Provider=" + path, "-o", "IdentityFile=none", "-o", "UserKnownHostsFile=known",
 			"-o", "StrictHostKeyChecking=accept-new", "-o", "PreferredAuthentications=publickey",
 			"127.0.0.1", "echo " + proof,
@@ -136,7 +119,7 @@ func commandRan(ctx context.Context) error {
 	if s.last.Code == 0 && strings.Contains(string(s.last.Stdout), proof) {
 		return nil
 	}
-	return blame(ctx, fmt.Errorf("exit code %d\n%s\nsshd:\n%s", s.last.Code, s.last, s.running.Output()))
+	return blame(ctx, fmt.Errorf("exit code %d\n%s\nsshd:\n%s", s.last.Code, s.last, s.sshd.Output()))
 }
 
 const pamConfig = `pam_pkcs11 {

@@ -23,7 +23,7 @@ type state struct {
 	how     string // the last message was signed
 	server  *server
 	cache   *programs.Cache
-	port    int            // of sshd
+	sshd    *programs.Server
 	after   []func() error // when the programs have ended
 	folder  string         // working files; empty until the first is needed
 }
@@ -51,6 +51,9 @@ func (s *state) close() error {
 	var errs []error
 	if s.running != nil {
 		errs = append(errs, s.running.Stop())
+	}
+	if s.sshd != nil {
+		errs = append(errs, s.sshd.Stop())
 	}
 	if s.server != nil {
 		errs = append(errs, s.server.close())

@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"strings"
 	"sync"
 	"time"
 
@@ -25,10 +26,11 @@ const greeting = "welcome, holder of the card"
 
 func addTLSSteps(sc *godog.ScenarioContext) {
 	sc.Step(`^a server on loopback that asks for a certificate of the cards' issuer$`, startServer)
-	sc.Step(`^gnutls-cli connects with the (\w+) module and the PIN "([^"]*)"$`, gnutlsConnects)
+	sc.Step(`^gnutls-cli connects over TLS (1\.[23]) with the (\w+) module and the PIN "([^"]*)"$`, gnutlsConnects)
 	sc.Step(`^openssl connects over TLS (1\.[23]) with the (\w+) module$`, opensslConnects)
 	sc.Step(`^the server has let the card's holder in over TLS (1\.[23])$`, letIn)
 	sc.Step(`^the server has let nobody in$`, letNobodyIn)
+	sc.Step(`^the server has turned the visitor away for "([^"]*)"$`, turnedAway)
 }
 
 // server is a TLS server that remembers who came.
@@ -140,7 +142,7 @@ func connects(ctx context.Context, c programs.Call) error {
 	return run(ctx, c)
 }
 
-func gnutlsConnects(ctx context.Context, module, pin string) error {
+func gnutlsConnects(ctx context.Context, version, module, pin string) error {
 	path, err := programs.Module(module)
 	if err != nil {
 		return err
@@ -153,7 +155,8 @@ func gnutlsConnects(ctx context.Context, module, pin string) error {
 		return err
 	}
 	return connects(ctx, programs.Call{Name: "gnutls-cli", Env: []string{"GNUTLS_PIN=" + pin}, Args: []string{
-		"--logfile", "gnutls.log", "--provider", path, "--x509cafile", caFile,
+		"--logfile", "gnutls.log", "--priority", "NORMAL:-VERS-ALL:+VERS-TLS" + version,
+		"--provider", path, "--x509cafile", caFile,
 		"--x509certfile", url + "cert", "--x509keyfile", url + "private", "-p", "PORT", "localhost",
 	}})
 }
@@ -238,6 +241,29 @@ func letNobodyIn(ctx context.Context) error {
 	defer s.mu.Unlock()
 	if len(s.guests) > 0 {
 		return blame(ctx, fmt.Errorf("it has let in %d\n%s", len(s.guests), from(ctx).last))
+	}
+	return nil
+}
+
+// turnedAway waits for the server, which may hear of it later than the visitor, to say why.
+func turnedAway(ctx context.Context, why string) error {
+	s := from(ctx).server
+	err := scene.Eventually(ctx, func() error {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		if len(s.guests) > 0 {
+			return fmt.Errorf("it has let in %d", len(s.guests))
+		}
+		if s.err == nil {
+			return errors.New("nobody has come")
+		}
+		if !strings.Contains(s.err.Error(), why) {
+			return fmt.Errorf("it says: %w", s.err)
+		}
+		return nil
+	})
+	if err != nil {
+		return blame(ctx, fmt.Errorf("%w\n%s", err, from(ctx).last))
 	}
 	return nil
 }
