@@ -39,3 +39,10 @@ func TestLastFigures(t *testing.T) {
 	assert.Equal(t, "5s, execs: 9 (2/sec)", lastFigures([]byte(out)))
 	assert.Empty(t, lastFigures(nil))
 }
+
+func TestOnlyOutOfTime(t *testing.T) {
+	const end = "--- FAIL: FuzzParse (30.12s)\n    context deadline exceeded\nFAIL\n"
+	require.True(t, onlyOutOfTime([]byte(end)))
+	require.False(t, onlyOutOfTime([]byte(end+"    Failing input written to testdata/fuzz/F/1\n")))
+	require.False(t, onlyOutOfTime([]byte("--- FAIL: FuzzParse (0.00s)\n    f_test.go:1: wrong\n")))
+}

@@ -103,7 +103,10 @@ func parseLine(raw string, first bool) (line, error) {
 	if len(raw) > MaxLineLength {
 		return line{}, fmt.Errorf("%w: line is over %d bytes", ErrTooLarge, MaxLineLength)
 	}
-	text := strings.TrimSuffix(strings.TrimSuffix(raw, "\n"), "\r")
+	text, ended := strings.CutSuffix(raw, "\n")
+	if ended { // a carriage return that no line feed follows is a control character
+		text = strings.TrimSuffix(text, "\r")
+	}
 	from := 0
 	if first && strings.HasPrefix(text, byteOrderMark) {
 		from = len(byteOrderMark)
