@@ -7,7 +7,6 @@ import (
 	"crypto/x509"
 	"encoding/json"
 	"fmt"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -20,6 +19,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"tokenwright/features/loopback"
 	"tokenwright/fixtures/applets"
 	"tokenwright/simcard"
 	"tokenwright/simcard/stock"
@@ -81,10 +81,9 @@ func (p *process) stop(t *testing.T) int {
 
 func freeAddr(t *testing.T) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	port, err := loopback.Port()
 	require.NoError(t, err)
-	defer l.Close()
-	return l.Addr().String()
+	return loopback.Addr(port)
 }
 
 // site is an instance whose TKS and TPS run as two processes.

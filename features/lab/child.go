@@ -14,6 +14,7 @@ import (
 	"syscall"
 	"time"
 
+	"tokenwright/features/loopback"
 	"tokenwright/tms/instance"
 	"tokenwright/tms/tps/op"
 )
@@ -83,7 +84,7 @@ func die() {
 // WithChild runs f with a laboratory whose system is a process of its own, over the same directory and
 // token database, which kills itself at the named point. It is an error when it did not.
 func (l *Lab) WithChild(ctx context.Context, point string, f func(*Lab) error) (err error) {
-	port, err := freePort()
+	port, err := loopback.Port()
 	if err != nil {
 		return err
 	}

@@ -5,6 +5,7 @@ import (
 	"maps"
 	"strconv"
 
+	"tokenwright/features/loopback"
 	"tokenwright/simcard/stock"
 	"tokenwright/tms/instance"
 )
@@ -104,19 +105,19 @@ func overlay(base map[string]map[string]string, tps map[string]string) map[strin
 // withPort moves the TPS to a port and the TKS to a free one, and tells the TPS where the TKS is: as both
 // run in one process, they need no connection.
 func withPort(base map[string]map[string]string, port int) (map[string]map[string]string, error) {
-	tksPort, err := freePort()
+	tksPort, err := loopback.Port()
 	if err != nil {
 		return nil, err
 	}
 	out := overlay(base, map[string]string{
-		"service.listen": loopback(port),
+		"service.listen": loopback.Addr(port),
 		tks1 + "host":    "127.0.0.1", tks1 + "port": strconv.Itoa(tksPort),
 	})
 	tks := maps.Clone(out[instance.TKS])
 	if tks == nil {
 		tks = map[string]string{}
 	}
-	tks["service.listen"] = loopback(tksPort)
+	tks["service.listen"] = loopback.Addr(tksPort)
 	out[instance.TKS] = tks
 	return out, nil
 }

@@ -12,11 +12,11 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net"
 	"os"
 	"path/filepath"
 	"sync"
 
+	"tokenwright/features/loopback"
 	"tokenwright/fixtures/applets"
 	"tokenwright/tms/connector"
 	"tokenwright/tms/gp/keys"
@@ -61,7 +61,7 @@ type Lab struct {
 func MakeInstance(ctx context.Context, dir string, tpsPort, tksPort int) error {
 	_, err := instance.Init(ctx, dir, instance.InitOptions{
 		Host: "127.0.0.1", Issuer: "tokenwright development",
-		TPSListen: loopback(tpsPort), TKSListen: loopback(tksPort),
+		TPSListen: loopback.Addr(tpsPort), TKSListen: loopback.Addr(tksPort),
 		// The passphrases are long and random; stretching them would only make every start slow.
 		Cost: soft.Cost{Time: 1, Memory: 8 << 10, Threads: 1},
 	})
@@ -115,11 +115,11 @@ func (l *Lab) Close() error {
 }
 
 // URL is where the TPS answers clients.
-func (l *Lab) URL() string { return fmt.Sprintf("https://%s/tps/tps", loopback(l.port)) }
+func (l *Lab) URL() string { return fmt.Sprintf("https://%s/tps/tps", loopback.Addr(l.port)) }
 
 // PhoneHomeURL is the address that formatting writes to a card.
 func (l *Lab) PhoneHomeURL() string {
-	return fmt.Sprintf("https://%s/tps/phoneHome", loopback(l.main))
+	return fmt.Sprintf("https://%s/tps/phoneHome", loopback.Addr(l.main))
 }
 
 // TLS trusts the instance's own CA and nothing else.
@@ -180,19 +180,6 @@ func (l *Lab) Again(ctx context.Context, config map[string]string) (*Lab, error)
 		return nil, err
 	}
 	return start(ctx, l.dir, port, l.main, all, nil, l.others)
-}
-
-func loopback(port int) string { return fmt.Sprintf("127.0.0.1:%d", port) }
-
-// freePort finds a port that nobody listens on. Another process may take it before we do; then
-// listening fails and says so.
-func freePort() (int, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return 0, err
-	}
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port, nil
 }
 
 // buffer is a log that can be read while it is written.

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"sync"
 
+	"tokenwright/features/loopback"
 	"tokenwright/fixtures/ldap"
 	"tokenwright/tms/instance"
 )
@@ -70,13 +71,13 @@ func (p *Pool) make(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if p.directory, err = StartDirectory(loopback(0), users); err != nil {
+	if p.directory, err = StartDirectory(loopback.Addr(0), users); err != nil {
 		return err
 	}
-	if p.port, err = freePort(); err != nil {
+	if p.port, err = loopback.Port(); err != nil {
 		return err
 	}
-	tks, err := freePort()
+	tks, err := loopback.Port()
 	if err != nil {
 		return err
 	}
@@ -99,7 +100,7 @@ func (p *Pool) different(ctx context.Context, o Options) (*Lab, error) {
 	config := withKRA(overlay(Config(directory), o.Config))
 	p.made++
 	config[instance.TPS]["tokendb.path"] = fmt.Sprintf("tokens-%d.db", p.made)
-	port, err := freePort()
+	port, err := loopback.Port()
 	if err != nil {
 		return nil, err
 	}

@@ -8,7 +8,6 @@ import (
 	"io"
 	"io/fs"
 	"log/slog"
-	"net"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -20,6 +19,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"tokenwright/features/loopback"
 	"tokenwright/tms/conf"
 	"tokenwright/tms/connector"
 	"tokenwright/tms/gp/keys"
@@ -30,10 +30,9 @@ import (
 // freeAddr gives a loopback address that nobody listens on.
 func freeAddr(t testing.TB) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	port, err := loopback.Port()
 	require.NoError(t, err)
-	defer l.Close()
-	return l.Addr().String()
+	return loopback.Addr(port)
 }
 
 // cheap is the least effort that a key store takes.

@@ -21,6 +21,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"tokenwright/features/loopback"
 	"tokenwright/tms/ca/ldappub"
 )
 
@@ -97,10 +98,9 @@ func newSlapd(t *testing.T) *slapd {
 	}, "\n"))
 	out, err := exec.Command(s.program, "-Tadd", "-f", s.conf, "-l", write("people.ldif", people)).CombinedOutput()
 	require.NoError(t, err, string(out))
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	port, err := loopback.Port()
 	require.NoError(t, err)
-	s.url = "ldap://" + l.Addr().String()
-	require.NoError(t, l.Close())
+	s.url = "ldap://" + loopback.Addr(port)
 	s.start()
 	t.Cleanup(s.stop)
 	return s

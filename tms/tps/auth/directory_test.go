@@ -27,6 +27,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.opentelemetry.io/otel/trace/noop"
 
+	"tokenwright/features/loopback"
 	"tokenwright/tms/tps/auth"
 )
 
@@ -271,14 +272,6 @@ func startSlapd(t *testing.T, certFile, keyFile string) directory {
 	}
 }
 
-func freePort(t *testing.T) int {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	defer func() { require.NoError(t, l.Close()) }()
-	return l.Addr().(*net.TCPAddr).Port
-}
-
 // login tries credentials against a configuration.
 func login(t *testing.T, c auth.LDAPConfig, uid, password string) (auth.User, error) {
 	t.Helper()
@@ -287,4 +280,11 @@ func login(t *testing.T, c auth.LDAPConfig, uid, password string) (auth.User, er
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 	defer cancel()
 	return a.Authenticate(ctx, auth.NewCredentials(uid, password))
+}
+
+func freePort(t *testing.T) int {
+	t.Helper()
+	port, err := loopback.Port()
+	require.NoError(t, err)
+	return port
 }
