@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"strings"
 
 	"tokenwright/features/lab"
 	"tokenwright/fixtures/ldap"
@@ -17,7 +18,10 @@ type greeting struct {
 	TPS       string `json:"tps"`
 	PhoneHome string `json:"phoneHome"`
 	TKS       string `json:"tks"`
+	KRA       string `json:"kra"`
 	CA        string `json:"ca"`
+	Public    string `json:"public"` // certificates, revocation lists, OCSP
+	Trust     string `json:"trust"`  // certificate file, for TLS
 	Dir       string `json:"dir"`
 	Users     []user `json:"users"`
 }
@@ -27,12 +31,15 @@ type user struct {
 	Password string `json:"password"`
 }
 
-func newGreeting(dir string, port int, users []ldap.User) greeting {
+func newGreeting(dir string, p ports, users []ldap.User) greeting {
 	g := greeting{
-		TPS:       "https://" + addr(port) + "/tps/tps",
-		PhoneHome: "https://" + addr(port) + "/tps/phoneHome",
-		TKS:       "https://" + addr(port+1),
-		CA:        lab.CAFile(dir), Dir: dir,
+		TPS:       "https://" + addr(p.tps) + "/tps/tps",
+		PhoneHome: "https://" + addr(p.tps) + "/tps/phoneHome",
+		TKS:       "https://" + addr(p.tks),
+		KRA:       "https://" + addr(p.kra),
+		CA:        "https://" + addr(p.ca),
+		Public:    publicURL(p),
+		Trust:     lab.CAFile(dir), Dir: dir,
 	}
 	for _, u := range users {
 		g.Users = append(g.Users, user{u.UID, u.Password})
@@ -44,30 +51,37 @@ func greet(out io.Writer, asJSON bool, g greeting) error {
 	if asJSON {
 		return json.NewEncoder(out).Encode(g)
 	}
+	first := g.Users[0]
+	var users strings.Builder
+	for _, u := range g.Users {
+		fmt.Fprintf(&users, "  user %-7s password %s\n", u.UID, u.Password)
+	}
 	_, err := fmt.Fprintf(out, `A token management system is running, for trying out. Its passwords are public.
 
-  TPS          %s
-  phone home   %s
-  TKS          %s (mutual TLS)
-  trust        %s
-`, g.TPS, g.PhoneHome, g.TKS, g.CA)
-	for _, u := range g.Users {
-		if err == nil {
-			_, err = fmt.Fprintf(out, "  user         %-7s password: %s\n", u.UID, u.Password)
-		}
-	}
-	if err != nil {
-		return err
-	}
-	first := g.Users[0]
-	_, err = fmt.Fprintf(out, `
-Type next, in two other terminals: a card, and the client that formats it.
+  TPS       %s
+  TKS       %s    KRA  %s
+  CA        %s    its list, OCSP, ...  %s/ca/
+  instance  %s
+%s
+Type next, in a second terminal: a card.
 
-  bin/simcard run --stock sce7-scp03 --vpcd 127.0.0.1:%d
-  echo '%s' | bin/esc format --vpcd %d --user %s --password-stdin \
-      --url %s --ca %s
+  bin/simcard run --stock sce7-scp03 --vpcd 127.0.0.1:%[8]d
 
-Ctrl-C ends it.
-`, vpcdPort, first.Password, vpcdPort, first.UID, g.TPS, g.CA)
+And in a third one: the client, which makes it the card of %[9]s. 123456 is the card's PIN.
+
+  ca=%[11]s
+  echo %[10]s | bin/esc format --vpcd %[8]d --ca $ca --user %[9]s \
+      --password-stdin --url %[1]s
+  printf '%%s\n' %[10]s 123456 | bin/esc enroll --vpcd %[8]d --ca $ca --user %[9]s \
+      --password-stdin --pin-stdin
+  bin/esc status --vpcd %[8]d
+  printf '%%s\n' %[10]s 654321 | bin/esc pin-reset --vpcd %[8]d --ca $ca --user %[9]s \
+      --password-stdin --pin-stdin
+  printf '%%s\n' %[10]s 654321 | bin/esc renew --vpcd %[8]d --ca $ca --user %[9]s \
+      --password-stdin --pin-stdin
+
+Without --password-stdin and --pin-stdin they ask. Ctrl-C ends it.
+`, g.TPS, g.TKS, g.KRA, g.CA, g.Public, g.Dir, users.String(), vpcdPort, first.UID, first.Password,
+		g.Trust)
 	return err
 }

@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"time"
 
 	"github.com/spf13/pflag"
 
@@ -18,6 +19,9 @@ import (
 	"tokenwright/tms/instance"
 )
 
+// aMoment is how long a start may take without a word.
+const aMoment = time.Second
+
 // options are the command line's.
 type options struct {
 	listen, dir, level string
@@ -25,7 +29,8 @@ type options struct {
 }
 
 func (o *options) flags(f *pflag.FlagSet) {
-	f.StringVar(&o.listen, "listen", "127.0.0.1:8443", "loopback `host:port` of the TPS; the TKS takes the next port")
+	f.StringVar(&o.listen, "listen", "127.0.0.1:8443",
+		"loopback `host:port` of the TPS; TKS, KRA, CA, and what the CA publishes, take the next four ports")
 	f.StringVar(&o.dir, "dir", "", "`directory` that keeps the instance; made if it does not exist")
 	f.StringVar(&o.level, "log-level", "warn", "least level that is logged: debug, info, warn, error")
 	f.BoolVar(&o.json, "json", false, "print addresses and users as one line of JSON")
@@ -42,18 +47,19 @@ func (o *options) port() (int, error) {
 			"and the passwords here are public", o.listen)}
 	}
 	n, err := strconv.Atoi(port)
-	if err != nil || n < 1 || n > 65534 {
-		return 0, usageError{fmt.Errorf("--listen %q: want a port from 1 to 65534", o.listen)}
+	if err != nil || n < 1 || n > lastPort {
+		return 0, usageError{fmt.Errorf("--listen %q: want a port from 1 to %d", o.listen, lastPort)}
 	}
 	return n, nil
 }
 
 // serve makes or opens the instance, prints what there is, and runs until ctx ends.
 func serve(ctx context.Context, o options, out, errOut io.Writer) (err error) {
-	port, err := o.port()
+	first, err := o.port()
 	if err != nil {
 		return err
 	}
+	p := portsFrom(first)
 	var level slog.Level
 	if err := level.UnmarshalText([]byte(o.level)); err != nil {
 		return usageError{fmt.Errorf("--log-level %q: want debug, info, warn or error", o.level)}
@@ -63,7 +69,11 @@ func serve(ctx context.Context, o options, out, errOut io.Writer) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, remove()) }()
-	if err := makeOnce(ctx, dir, port); err != nil {
+	patience := time.AfterFunc(aMoment, func() {
+		_, _ = fmt.Fprintln(errOut, "Starting; the first time, keys and certificates are made ...")
+	})
+	defer patience.Stop()
+	if err := makeOnce(ctx, dir, p); err != nil {
 		return err
 	}
 	users, err := ldap.Users()
@@ -76,7 +86,7 @@ func serve(ctx context.Context, o options, out, errOut io.Writer) (err error) {
 	}
 	defer directory.Close()
 	inst, err := instance.Open(ctx, dir, instance.Options{
-		Override: config(directory.Port(), port),
+		Override: config(directory.Port(), p),
 		Log:      slog.New(slog.NewTextHandler(errOut, &slog.HandlerOptions{Level: level})),
 	})
 	if err != nil {
@@ -86,7 +96,8 @@ func serve(ctx context.Context, o options, out, errOut io.Writer) (err error) {
 	if err := inst.Listen(ctx); err != nil {
 		return err
 	}
-	if err := greet(out, o.json, newGreeting(dir, port, users)); err != nil {
+	patience.Stop()
+	if err := greet(out, o.json, newGreeting(dir, p, users)); err != nil {
 		return err
 	}
 	return inst.Serve(ctx)
@@ -102,26 +113,25 @@ func (o *options) instanceDir() (string, func() error, error) {
 	return filepath.Join(parent, "instance"), func() error { return os.RemoveAll(parent) }, err
 }
 
-// makeOnce makes the instance unless it is there.
-func makeOnce(ctx context.Context, dir string, port int) error {
-	err := lab.MakeInstance(ctx, dir, port, port+1)
+// makeOnce makes the instance unless it is there, and what it lacks.
+func makeOnce(ctx context.Context, dir string, p ports) error {
+	err := lab.MakeInstance(ctx, dir, p.tps, p.tks)
 	if errors.Is(err, instance.ErrExists) {
-		if _, err := instance.Subsystems(dir); err != nil {
-			return fmt.Errorf("%s is neither empty nor an instance: %w", dir, err)
+		if _, serr := instance.Subsystems(dir); serr != nil {
+			return fmt.Errorf("%s is neither empty nor an instance: %w", dir, serr)
 		}
-		return nil
+		err = nil
 	}
-	return err
+	if err != nil {
+		return err
+	}
+	return completeInstance(ctx, dir, p)
 }
 
 // config is that of the laboratory, at the addresses of this run.
-func config(directoryPort, port int) map[string]map[string]string {
+func config(directoryPort int, p ports) map[string]map[string]string {
 	c := lab.Config(directoryPort)
-	tps, tks := addr(port), addr(port+1)
-	c[instance.TPS]["service.listen"] = tps
-	c[instance.TPS]["tps.connector.tks1.host"] = "127.0.0.1"
-	c[instance.TPS]["tps.connector.tks1.port"] = strconv.Itoa(port + 1)
-	c[instance.TKS] = map[string]string{"service.listen": tks}
+	atPorts(c, p)
 	return c
 }
 

@@ -154,7 +154,7 @@ func createKRA(ctx context.Context, dir string, o KRAOptions) (made KRAMade, err
 		made.Next = append([]string{"hand each agent <name>.crt, <name>.key and ca.crt of " +
 			filepath.Join(dir, kraAgentsDir) + ", and keep no copy of the key"}, made.Next...)
 	}
-	return made, errors.Join(tellTKS(dir, transport), tellTPS(dir, o))
+	return made, errors.Join(tellTKS(dir, transport), tellTPS(dir, o.Listen))
 }
 
 // makeKRAKeys makes the key store with transport, storage and audit key, and the transport
@@ -243,7 +243,7 @@ func tellTKS(dir string, transport *x509.Certificate) error {
 			return nil
 		}
 		path := filepath.Join(dir, TKS, certsDir, tksTransportName+".crt")
-		if err := writeCert(path, transport); err != nil {
+		if err := replaceFile(path, chainPEM(transport)); err != nil {
 			return err
 		}
 		return file.Set(key, tksTransportName)
@@ -251,8 +251,8 @@ func tellTKS(dir string, transport *x509.Certificate) error {
 }
 
 // tellTPS tells the TPS where the KRA is, unless it knows one.
-func tellTPS(dir string, o KRAOptions) error {
-	host, port, err := net.SplitHostPort(dialable(o.Listen))
+func tellTPS(dir, listen string) error {
+	host, port, err := net.SplitHostPort(dialable(listen))
 	if err != nil {
 		return err
 	}
@@ -328,11 +328,13 @@ func addAgents(dir string, anchor *issuer, names []string, approvals int) (out [
 		if err != nil {
 			return nil, err
 		}
-		if err := cert.write(certs, name); err != nil {
+		// What is there of an agent that is not entered was left by one that was cut off.
+		base := filepath.Join(certs, name)
+		if err := errors.Join(removeOld(base+".crt", base+".key"), cert.write(certs, name)); err != nil {
 			return nil, err
 		}
 		made[name] = connector.Fingerprint(cert.Certificate)
-		out = append(out, filepath.Join(certs, name))
+		out = append(out, base)
 	}
 	return out, tell(filepath.Join(dir, KRA), func(file *conf.File) error {
 		errs := []error{file.Set("kra.agents.list", strings.Join(all, ","))}

@@ -46,12 +46,14 @@ type Address struct {
 // URL gives the address as a URL of the local machine when it listens on all interfaces.
 func (a Address) URL() string { return a.Scheme + "://" + dialable(a.Addr.String()) }
 
+// defaultListen is where subsystems listen when their configuration does not say.
+var defaultListen = map[string]string{
+	TKS: "127.0.0.1:8444", TPS: ":8443", CA: "127.0.0.1:8446", KRA: "127.0.0.1:8445",
+}
+
 // readServing reads the service.* keys and the server certificate.
 func (p *part) readServing() error {
-	def := map[string]string{
-		TKS: "127.0.0.1:8444", TPS: ":8443", CA: "127.0.0.1:8446", KRA: "127.0.0.1:8445",
-	}[kindOf(p.name)]
-	p.listen = p.conf.StringOr("service.listen", def)
+	p.listen = p.conf.StringOr("service.listen", defaultListen[kindOf(p.name)])
 	if _, _, err := splitListen(p.listen); err != nil {
 		return p.conf.Errorf("service.listen", "%w", err)
 	}
