@@ -76,6 +76,7 @@ func TestFormatFindsTheServerByTheCard(t *testing.T) {
 func TestFormatFails(t *testing.T) {
 	refusing, ca := tps(t, wire.StatusLogin, nil)
 	dropping, dropCA := tps(t, -1, nil)
+	lacking, lackCA := tps(t, wire.StatusMisconfiguration, nil)
 	tests := []struct {
 		name string
 		args []string
@@ -84,6 +85,9 @@ func TestFormatFails(t *testing.T) {
 	}{
 		{"refused", []string{"--url", refusing, "--ca", ca}, exitRefused,
 			"The user name or the password was not accepted. (code 14, LOGIN) [session 0f3a]"},
+		{"misconfigured", []string{"--url", lacking, "--ca", lackCA}, exitRefused,
+			"MISCONFIGURATION) [session 0f3a]\nThe server's log says why, under this session; what the " +
+				"server lacks, it says when it starts."},
 		{"dropped", []string{"--url", dropping, "--ca", dropCA}, exitNoTPS, "(code 28)"},
 		{"not trusted", []string{"--url", refusing}, exitNoTPS, "--ca FILE"},
 		{"nobody listens", []string{"--url", "https://127.0.0.1:" + freePort(t), "--ca", ca},

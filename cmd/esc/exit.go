@@ -105,10 +105,27 @@ func explain(err error) string {
 		errors.Is(err, pcsc.ErrNoReader):
 		text += "\nA card can also connect by itself: see --vpcd in esc --help."
 	}
+	text += reasonElsewhere(err)
 	if errors.As(err, &broken) {
 		text += "\n" + broken.hint
 	}
 	return text
+}
+
+// reasonElsewhere says where the reason is to be found of a code that tells none.
+func reasonElsewhere(err error) string {
+	var refused *esc.OperationError
+	if !errors.As(err, &refused) {
+		return ""
+	}
+	const log = "\nThe server's log says why, under this session"
+	switch refused.Status {
+	case wire.StatusMisconfiguration, wire.StatusNoTKSConnID, wire.StatusUpgradeApplet:
+		return log + "; what the server lacks, it says when it starts."
+	case wire.StatusSNAC, wire.StatusCAResponse, wire.StatusMACEnrollPDU, wire.StatusDB:
+		return log + "."
+	}
+	return ""
 }
 
 // printable keeps what a server or a card said from steering the terminal.

@@ -37,7 +37,8 @@ card whose policy says RE_ENROLL=YES instead is enrolled anew, with new keys and
 perhaps a new PIN, and one whose policy says neither is refused with code 26. Ask
 the operator which it is if keys must stay.
 
-Login and PIN are answered as esc enroll --help says.`,
+Servers ask for a new PIN at a renewal too, and set it. Login and PIN are answered
+as esc enroll --help says.`,
 	example: `  esc renew --url https://tps.example.com:8443/tps/tps --user jane
 
   # with everything that may be asked for in files, for a script

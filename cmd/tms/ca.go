@@ -46,7 +46,7 @@ func caCommand() *cobra.Command {
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() }}
 	cmd.PersistentFlags().StringVar(&f.dir, "dir", ".", "the instance's directory")
 	cmd.PersistentFlags().BoolVar(&f.asJSON, "json", false, "answer in JSON")
-	cmd.AddCommand(caCreate(&f), caInstall(&f), caShow(&f), caList(&f), caIssue(&f),
+	cmd.AddCommand(caCreate(&f), caInstall(&f), caConnect(&f), caShow(&f), caList(&f), caIssue(&f),
 		caRevoke(&f), caHold(&f), caRelease(&f), caCRL(&f), caChain(&f))
 	return cmd
 }
@@ -177,6 +177,20 @@ func caInstall(f *caFlags) *cobra.Command {
 	cmd.Flags().StringVar(&cert, "cert", "", "PEM file, - for standard input")
 	_ = cmd.MarkFlagRequired("cert") // the flag is there
 	return cmd
+}
+
+func caConnect(f *caFlags) *cobra.Command {
+	return &cobra.Command{Use: "connect NAME", Args: usage(cobra.ExactArgs(1)),
+		Short: "Tell the TPS where a CA is, if creating it did not",
+		Long: `Tell the TPS of the same instance where a CA is (tps.connector.NAME, tps.connCAList).
+What it was told already stays as it is. create and install do this by themselves;
+connect is for when that was cut off, or undone.`,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := instance.ConnectCA(f.dir, args[0]); err != nil {
+				return exitError{err, exitInstance}
+			}
+			return sayConnected(f, cmd, args[0])
+		}}
 }
 
 func caChain(f *caFlags) *cobra.Command {

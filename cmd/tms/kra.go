@@ -15,7 +15,7 @@ import (
 
 const kraHelp = `Make a key recovery authority, and act as one of its recovery agents.
 
-create and add-agents work on the instance's files. The other commands ask the running
+create, connect and add-agents work on the instance's files. The other commands ask the running
 authority over HTTPS, as the agent whose certificate --as names: a path without .crt and .key,
 with ca.crt beside them.
 
@@ -37,7 +37,7 @@ func kraCommand() *cobra.Command {
 		Long: kraHelp, Example: kraExample, Args: usage(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() }}
 	cmd.PersistentFlags().BoolVar(&f.asJSON, "json", false, "answer in JSON")
-	cmd.AddCommand(kraCreate(&f), kraAddAgents(&f))
+	cmd.AddCommand(kraCreate(&f), kraConnect(&f), kraAddAgents(&f))
 	for _, c := range []*cobra.Command{
 		kraList(&f, &a), kraShow(&f, &a), kraRequests(&f, &a), kraRequest(&f, &a),
 		kraVote(&f, &a, true), kraVote(&f, &a, false), kraCancel(&f, &a), kraRecover(&f, &a),
@@ -83,6 +83,31 @@ func kraCreate(f *caFlags) *cobra.Command {
 	fl.StringSliceVar(&o.Agents, "agents", nil, "names of recovery agents; none or two and more")
 	fl.IntVar(&o.Approvals, "approvals", 2, "how many agents must approve a request")
 	return cmd
+}
+
+func kraConnect(f *caFlags) *cobra.Command {
+	cmd := &cobra.Command{Use: "connect", Args: usage(cobra.NoArgs),
+		Short: "Tell TPS and TKS of the key recovery authority, if creating it did not",
+		Long: `Tell the TPS and the TKS of the same instance of the key recovery authority: the TPS
+where it is (tps.connector.kra1), the TKS its transport certificate
+(tks.drm_transport_cert_nickname). What they were told already stays as it is.
+
+create does this by itself; connect is for when that was cut off, or undone.`,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := instance.ConnectKRA(f.dir); err != nil {
+				return exitError{err, exitInstance}
+			}
+			return sayConnected(f, cmd, instance.KRA)
+		}}
+	cmd.Flags().StringVar(&f.dir, "dir", ".", "the instance's directory")
+	return cmd
+}
+
+// sayConnected says that an authority is known to those beside it.
+func sayConnected(f *caFlags, cmd *cobra.Command, name string) error {
+	return f.say(cmd.OutOrStdout(), map[string]string{"connected": name}, func(w io.Writer) {
+		fmt.Fprintf(w, "%s is known in %s; what runs must be started anew\n", name, f.dir)
+	})
 }
 
 func kraAddAgents(f *caFlags) *cobra.Command {

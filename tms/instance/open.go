@@ -71,6 +71,9 @@ func Open(ctx context.Context, dir string, o Options) (*Instance, error) {
 			return nil, errors.Join(err, i.Close())
 		}
 	}
+	if err := i.warnMissing(); err != nil {
+		return nil, errors.Join(err, i.Close())
+	}
 	return i, nil
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto"
 	"crypto/rand"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"net/http"
@@ -32,7 +33,8 @@ const (
 // kraPart is an opened KRA.
 type kraPart struct {
 	*part
-	service *kra.Service
+	service   *kra.Service
+	transport *x509.Certificate
 }
 
 // openKRA builds the key recovery authority and the handler that serves it to other processes and
@@ -64,7 +66,11 @@ func (i *Instance) openKRA(ctx context.Context, p *part, o Options) error {
 	mux.Handle("/", forTPS)
 	mux.Handle(agentapi.Prefix, forAgents)
 	p.handler = withHealth(mux, p.name, service.Check)
-	i.kra = &kraPart{part: p, service: service}
+	cert, err := loadCert(p.dir, p.conf.StringOr("kra.transportUnit.nickName", kraTransportName))
+	if err != nil {
+		return p.conf.Errorf("kra.transportUnit.nickName", "%w", err)
+	}
+	i.kra = &kraPart{part: p, service: service, transport: cert}
 	return nil
 }
 

@@ -16,7 +16,9 @@ import (
 // tksPart is an opened TKS.
 type tksPart struct {
 	*part
-	service *tks.Service
+	service   *tks.Service
+	keySets   []string
+	transport *x509.Certificate // of the KRA, nil when none is configured
 }
 
 // openTKS builds the token key service and the handler that serves it to other processes.
@@ -65,7 +67,10 @@ func (i *Instance) openTKS(ctx context.Context, p *part, o Options) error {
 	p.handler = withHealth(handler, p.name, func(context.Context) (map[string]string, error) {
 		return nil, tks.SelfTest()
 	})
-	i.tks = &tksPart{part: p, service: service}
+	i.tks = &tksPart{part: p, service: service, transport: transport}
+	for _, k := range cfg.KeySets {
+		i.tks.keySets = append(i.tks.keySets, k.Name)
+	}
 	return nil
 }
 
@@ -73,6 +78,8 @@ func (i *Instance) openTKS(ctx context.Context, p *part, o Options) error {
 func transportCert(p *part) (*x509.Certificate, error) {
 	nickname := p.conf.String("tks.drm_transport_cert_nickname")
 	if nickname == "" {
+		p.log.Info("no transport certificate of a KRA: no card gets a key that a KRA made",
+			"key", "tks.drm_transport_cert_nickname")
 		return nil, nil
 	}
 	cert, err := loadCert(p.dir, nickname)

@@ -29,6 +29,7 @@ type tpsPart struct {
 	*part
 	server *tps.Server
 	store  *sql.Store
+	joined joined
 }
 
 // openTPS builds the token processing system with its store, authenticators and connectors.
@@ -70,7 +71,8 @@ func (i *Instance) openTPS(ctx context.Context, p *part, o Options) error {
 	check := newTPSCheck(records, connectors)
 	p.handler = withHealth(server.Handler(), p.name, check.run)
 	p.sessions = server.Sessions
-	i.tps = &tpsPart{part: p, server: server, store: records}
+	i.tps = &tpsPart{part: p, server: server, store: records,
+		joined: joined{connectors, authenticators, others}}
 	return nil
 }
 
