@@ -93,11 +93,9 @@ func (a *Authorities) openCA(ctx context.Context, dir string) error {
 	if err != nil {
 		return err
 	}
-	a.CA, err = ca.New(ca.Options{
+	return a.newCA(ctx, ca.Options{
 		Name: "ca1", Key: key, Certificate: a.Certificate, DB: db, Profiles: profiles,
-		URL: "http://ca.example",
 	})
-	return err
 }
 
 func (a *Authorities) openKRA(ctx context.Context, dir string) error {
