@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"tokenwright/tms/store"
-	"tokenwright/tms/tps/op"
+	"tokenwright/tms/tps/contact"
 )
 
 // PathHealth is where every listener says how its subsystem is: 200 when it can do its work, 503
@@ -53,7 +53,7 @@ func withHealth(h http.Handler, name string,
 // tpsCheck looks at what a TPS leans on.
 type tpsCheck struct {
 	store      store.Store
-	connectors map[string]op.TKS
+	connectors map[string]contact.TKS
 	now        func() time.Time
 
 	mu    sync.Mutex
@@ -62,7 +62,7 @@ type tpsCheck struct {
 	err   error
 }
 
-func newTPSCheck(s store.Store, connectors map[string]op.TKS) *tpsCheck {
+func newTPSCheck(s store.Store, connectors map[string]contact.TKS) *tpsCheck {
 	return &tpsCheck{store: s, connectors: connectors, now: time.Now}
 }
 

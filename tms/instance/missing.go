@@ -10,13 +10,13 @@ import (
 
 	"tokenwright/tms/connector"
 	"tokenwright/tms/tps/auth"
-	"tokenwright/tms/tps/op"
+	"tokenwright/tms/tps/contact"
 	"tokenwright/tms/tps/profile"
 )
 
 // joined is what a TPS was joined with.
 type joined struct {
-	tks  map[string]op.TKS
+	tks  map[string]contact.TKS
 	auth map[string]auth.Authenticator
 	authorities
 }

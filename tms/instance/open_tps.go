@@ -21,7 +21,7 @@ import (
 	"tokenwright/tms/store/sql"
 	"tokenwright/tms/tps"
 	"tokenwright/tms/tps/auth"
-	"tokenwright/tms/tps/op"
+	"tokenwright/tms/tps/contact"
 )
 
 // tpsPart is an opened TPS.
@@ -78,9 +78,9 @@ func (i *Instance) openTPS(ctx context.Context, p *part, o Options) error {
 
 // openConnectors makes the connections to token key services, by connector id.
 func (i *Instance) openConnectors(ctx context.Context, p *part, keyStore keystore.Reader) (
-	map[string]op.TKS, error,
+	map[string]contact.TKS, error,
 ) {
-	out := map[string]op.TKS{}
+	out := map[string]contact.TKS{}
 	var errs []error
 	for _, id := range p.conf.Sub("tps.connector").Children() {
 		c := p.conf.Sub("tps.connector." + id)
@@ -113,7 +113,7 @@ func isTKS(c *conf.Config) bool {
 // configured one or none is configured, else a client over HTTPS.
 func (i *Instance) openConnector(ctx context.Context, p *part, id string,
 	keyStore keystore.Reader,
-) (op.TKS, error) {
+) (contact.TKS, error) {
 	c := p.conf.Sub("tps.connector." + id)
 	host := c.String("host")
 	port, portErr := c.Int("port", 8443, 0, 65535)

@@ -30,7 +30,7 @@ import (
 	"tokenwright/tms/token"
 	"tokenwright/tms/tps"
 	"tokenwright/tms/tps/auth"
-	"tokenwright/tms/tps/op"
+	"tokenwright/tms/tps/contact"
 	"tokenwright/tms/wire"
 )
 
@@ -117,7 +117,7 @@ func (l *lab) configure(lines ...string) {
 	require.NoError(l.t, err)
 	l.server, err = tps.New(tps.Options{
 		Config: c, Dir: l.dir, Store: l.store, PhoneHome: l.phoneHome,
-		TKS:       map[string]op.TKS{"tks1": l.tks},
+		TKS:       map[string]contact.TKS{"tks1": l.tks},
 		Auth:      map[string]auth.Authenticator{"ldap1": oneUser{}},
 		CAs:       map[string]connector.CA{"ca1": l.ca},
 		KRAs:      map[string]connector.KRA{"kra1": l.kra},
@@ -312,7 +312,7 @@ func (oneUser) Authenticate(_ context.Context, c auth.Credentials) (auth.User, e
 
 // switchedTKS is a TKS that can be out of reach and whose host challenges can be pinned.
 type switchedTKS struct {
-	op.TKS
+	contact.TKS
 	down bool
 	pin  []byte
 	swap bool // encrypt another challenge than the one given, as older ones do

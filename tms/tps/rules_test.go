@@ -16,6 +16,7 @@ import (
 	"tokenwright/tms/connector"
 	"tokenwright/tms/store"
 	"tokenwright/tms/token"
+	"tokenwright/tms/tps/contact"
 	"tokenwright/tms/tps/op"
 	"tokenwright/tms/wire"
 )
@@ -118,7 +119,7 @@ func TestFormatChecksCUIDAgainstKDDWhereAsked(t *testing.T) {
 
 // spyTKS notes which key sets were asked for.
 type spyTKS struct {
-	op.TKS
+	contact.TKS
 	mu      sync.Mutex
 	keySets map[string]bool
 }

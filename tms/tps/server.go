@@ -25,6 +25,7 @@ import (
 	"tokenwright/tms/gp/keys"
 	"tokenwright/tms/token"
 	"tokenwright/tms/tps/auth"
+	"tokenwright/tms/tps/contact"
 	"tokenwright/tms/tps/mapping"
 	"tokenwright/tms/tps/op"
 	"tokenwright/tms/tps/profile"
@@ -50,7 +51,7 @@ type Options struct {
 	Store tokendb.Store
 	// TKS are the token key services by connector id (tks1), Auth the
 	// authenticators by instance name (ldap1).
-	TKS  map[string]op.TKS
+	TKS  map[string]contact.TKS
 	Auth map[string]auth.Authenticator
 	// CAs and KRAs are the authorities by connector id (ca1, kra1). Authorities are the
 	// key identifiers of the CAs, in lower-case hex, as far as they are known without
@@ -77,7 +78,7 @@ type Options struct {
 
 // Server runs operations for clients. It may serve any number of sessions at once.
 type Server struct {
-	env       op.Env
+	env       contact.Env
 	db        *tokendb.DB
 	ops       map[wire.Operation]op.Func
 	limits    limits
@@ -117,9 +118,9 @@ func New(o Options) (*Server, error) {
 	}
 	db := tokendb.New(o.Store, rules, o.Now)
 	s := &Server{
-		env: op.Env{
+		env: contact.Env{
 			Settings: settings, Tokens: db, TKS: o.TKS, Auth: o.Auth, Resolvers: resolvers,
-			Random: o.Random, Failpoint: o.Failpoint, Busy: new(op.Busy),
+			Random: o.Random, Failpoint: o.Failpoint, Busy: new(contact.Busy),
 		},
 		db: db,
 		ops: map[wire.Operation]op.Func{

@@ -11,7 +11,7 @@ import (
 	"time"
 
 	"tokenwright/tms/connector"
-	"tokenwright/tms/tps/op"
+	"tokenwright/tms/tps/contact"
 	"tokenwright/tms/wire"
 )
 
@@ -52,7 +52,7 @@ func (s *Server) serveOperation(w http.ResponseWriter, r *http.Request) {
 	ctx, cancel := context.WithTimeoutCause(connector.WithSession(r.Context(), id),
 		s.limits.session, fmt.Errorf("session took longer than %s", s.limits.session))
 	defer cancel()
-	if err := s.converse(ctx, conn, id, remoteIP(r), log); errors.Is(err, op.ErrKilled) {
+	if err := s.converse(ctx, conn, id, remoteIP(r), log); errors.Is(err, contact.ErrKilled) {
 		// As if the process were gone: not a byte more, in either direction.
 		_ = http.NewResponseController(w).SetReadDeadline(time.Unix(1, 0))
 		panic(http.ErrAbortHandler)
@@ -69,7 +69,7 @@ func (s *Server) converse(ctx context.Context, c conversation, id, ip string,
 ) error {
 	begun := time.Now()
 	begin, err := s.readBegin(ctx, c)
-	sess := &op.Session{
+	sess := &contact.Session{
 		ID: id, IP: ip, Begin: begin, Log: log,
 		Client: newClient(c, begin, s.limits),
 	}
@@ -77,10 +77,10 @@ func (s *Server) converse(ctx context.Context, c conversation, id, ip string,
 		log.Info("operation begun", "operation", begin.Operation.String(), "remote", ip)
 		err = s.perform(ctx, sess)
 	}
-	if errors.Is(err, op.ErrKilled) {
+	if errors.Is(err, contact.ErrKilled) {
 		return err
 	}
-	status := op.StatusOf(err)
+	status := contact.StatusOf(err)
 	end := wire.EndOp{Operation: begin.Operation, Result: wire.ResultGood, Status: status}
 	attrs := []any{
 		"operation", begin.Operation.String(),
@@ -113,10 +113,10 @@ func (s *Server) readBegin(ctx context.Context, c conversation) (wire.BeginOp, e
 }
 
 // perform runs the operation asked for. A panic in it ends this session alone.
-func (s *Server) perform(ctx context.Context, sess *op.Session) (err error) {
+func (s *Server) perform(ctx context.Context, sess *contact.Session) (err error) {
 	run, ok := s.ops[sess.Begin.Operation]
 	if !ok {
-		return &op.Failure{
+		return &contact.Failure{
 			Status: wire.StatusCannotPerformOperation,
 			Err:    fmt.Errorf("operation %d is not offered", int(sess.Begin.Operation)),
 		}

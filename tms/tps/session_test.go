@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"tokenwright/tms/tps/auth"
+	"tokenwright/tms/tps/contact"
 	"tokenwright/tms/tps/op"
 	"tokenwright/tms/wire"
 )
@@ -60,27 +61,27 @@ func TestEndOpIsAlwaysSent(t *testing.T) {
 		want wire.EndOp
 	}{
 		"good": {
-			func(context.Context, *op.Env, *op.Session) error { return nil },
+			func(context.Context, *contact.Env, *contact.Session) error { return nil },
 			wire.EndOp{Operation: wire.OpFormat},
 		},
 		"a failure with a code": {
-			func(context.Context, *op.Env, *op.Session) error {
-				return &op.Failure{Status: wire.StatusUnknownToken, Err: errors.New("no")}
+			func(context.Context, *contact.Env, *contact.Session) error {
+				return &contact.Failure{Status: wire.StatusUnknownToken, Err: errors.New("no")}
 			},
 			wire.EndOp{
 				Operation: wire.OpFormat, Result: wire.ResultBad, Status: wire.StatusUnknownToken,
 			},
 		},
 		"a failure without": {
-			func(context.Context, *op.Env, *op.Session) error { return errors.New("no") },
+			func(context.Context, *contact.Env, *contact.Session) error { return errors.New("no") },
 			wire.EndOp{Operation: wire.OpFormat, Result: wire.ResultBad, Status: wire.StatusSNAC},
 		},
 		"a panic": {
-			func(context.Context, *op.Env, *op.Session) error { panic("password=secret123") },
+			func(context.Context, *contact.Env, *contact.Session) error { panic("password=secret123") },
 			wire.EndOp{Operation: wire.OpFormat, Result: wire.ResultBad, Status: wire.StatusSNAC},
 		},
 		"a client that is silent": {
-			func(ctx context.Context, _ *op.Env, s *op.Session) error {
+			func(ctx context.Context, _ *contact.Env, s *contact.Session) error {
 				_, err := s.Client.Transmit(ctx, []byte{0, 0xA4, 4, 0})
 				return err
 			},
@@ -106,9 +107,9 @@ func TestEndOpIsSentToAClientThatNeverBegins(t *testing.T) {
 }
 
 func TestTheDeadSendNothing(t *testing.T) {
-	s, _ := serverOf(func(context.Context, *op.Env, *op.Session) error { return op.ErrKilled })
+	s, _ := serverOf(func(context.Context, *contact.Env, *contact.Session) error { return contact.ErrKilled })
 	conn := &fakeConversation{gives: []wire.Message{beginFormat}}
-	require.ErrorIs(t, s.converse(t.Context(), conn, "id", "192.0.2.1", s.log), op.ErrKilled)
+	require.ErrorIs(t, s.converse(t.Context(), conn, "id", "192.0.2.1", s.log), contact.ErrKilled)
 	assert.Empty(t, conn.written)
 }
 

@@ -11,7 +11,7 @@ import (
 	"tokenwright/simcard"
 	"tokenwright/tms/connector"
 	"tokenwright/tms/token"
-	"tokenwright/tms/tps/op"
+	"tokenwright/tms/tps/contact"
 	"tokenwright/tms/tps/tokendb"
 	"tokenwright/tms/wire"
 )
@@ -73,7 +73,7 @@ func TestStateStaysWhenTheCADoesNotAnswer(t *testing.T) {
 	l.ca.setDown(true, false)
 	err := l.changeState(card, token.PermLost)
 	require.ErrorIs(t, err, connector.ErrUnavailable)
-	assert.Equal(t, wire.StatusRevokeCertificates, op.StatusOf(err))
+	assert.Equal(t, wire.StatusRevokeCertificates, contact.StatusOf(err))
 	l.ca.setDown(false, false)
 	assert.Equal(t, token.Active, l.record(card.CUID()).Status)
 	assert.Contains(t, l.history(card.CUID()), "cert_revocation failure")

@@ -1,22 +1,16 @@
 package op
 
 import (
-	"fmt"
-
+	"tokenwright/tms/tps/contact"
 	"tokenwright/tms/tps/routing"
 )
 
-// The names of failpoints: before and after each intent and outcome of an operation.
+// The names of failpoints: before and after each intent and outcome of an operation. Those of
+// the applet's load and of PUT KEY are the contact's.
 const (
-	FailAdmitted      = "format.admitted"       // record added, nothing done to the card
-	FailLoadIntent    = "format.load.intent"    // intent recorded, applet not yet deleted
-	FailLoadDone      = "format.load.done"      // applet loaded, outcome not recorded
-	FailLoadOutcome   = "format.load.outcome"   // outcome recorded
-	FailPutKeyIntent  = "format.putkey.intent"  // intent recorded, PUT KEY not sent
-	FailPutKeyDone    = "format.putkey.done"    // PUT KEY answered, outcome not recorded
-	FailPutKeyOutcome = "format.putkey.outcome" // outcome recorded, new keys not used yet
-	FailFinish        = "format.finish"         // card finished, record not
-	FailFinished      = "format.finished"       // record finished, client not told
+	FailAdmitted = "format.admitted" // record added, nothing done to the card
+	FailFinish   = "format.finish"   // card finished, record not
+	FailFinished = "format.finished" // record finished, client not told
 
 	FailEnrollAdmitted = "enroll.admitted"       // decided, nothing done to the card
 	FailKeyIntent      = "enroll.key.intent"     // intent recorded, no key on the card yet
@@ -36,8 +30,9 @@ const (
 // changes keys.
 func Failpoints() []string {
 	return []string{
-		FailAdmitted, FailLoadIntent, FailLoadDone, FailLoadOutcome,
-		FailPutKeyIntent, FailPutKeyDone, FailPutKeyOutcome, FailFinish, FailFinished,
+		FailAdmitted, contact.FailLoadIntent, contact.FailLoadDone, contact.FailLoadOutcome,
+		contact.FailPutKeyIntent, contact.FailPutKeyDone, contact.FailPutKeyOutcome,
+		FailFinish, FailFinished,
 	}
 }
 
@@ -57,17 +52,4 @@ func EnrollFailpoints() []string {
 // PINResetFailpoints lists the names of the failpoints of a PIN reset in their order.
 func PINResetFailpoints() []string {
 	return []string{FailPINIntent, FailPINDone, FailPINFinished}
-}
-
-// At is what others call at their failpoints.
-func (e *Env) At(name string) error { return e.failpoint(name) }
-
-func (e *Env) failpoint(name string) error {
-	if e.Failpoint == nil {
-		return nil
-	}
-	if err := e.Failpoint(name); err != nil {
-		return fmt.Errorf("%w %s: %w", ErrKilled, name, err)
-	}
-	return nil
 }

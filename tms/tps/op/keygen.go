@@ -4,14 +4,13 @@ import (
 	"context"
 	"crypto"
 	"crypto/x509"
-	"errors"
 	"fmt"
 
 	"tokenwright/tms/connector"
 	"tokenwright/tms/coolkey"
 	"tokenwright/tms/coolkey/keyblob"
-	"tokenwright/tms/gp/keys"
 	"tokenwright/tms/perso"
+	"tokenwright/tms/tps/contact"
 	"tokenwright/tms/tps/profile"
 	"tokenwright/tms/tps/routing"
 	"tokenwright/tms/wire"
@@ -33,7 +32,7 @@ func (n *enrollment) fill(ctx context.Context, ch *perso.Channel) error {
 	for i, k := range n.plan.keys {
 		at := percentKeys + (percentKeysEnd-percentKeys)*i/len(n.plan.keys)
 		if err := n.Client.Progress(ctx, at, taskKey); err != nil {
-			return failf(wire.StatusConnLost, err, "telling progress")
+			return contact.Failf(wire.StatusConnLost, err, "telling progress")
 		}
 		if err := n.makeOrRecover(ctx, ch, k); err != nil {
 			return err
@@ -44,7 +43,7 @@ func (n *enrollment) fill(ctx context.Context, ch *perso.Channel) error {
 
 func (n *enrollment) makeOrRecover(ctx context.Context, ch *perso.Channel, k planned) error {
 	if !k.Overwrite && n.occupied(k.Container) {
-		return refuse(wire.StatusMACEnrollPDU, "card has a key in container %d, which %s keys do "+
+		return contact.Refuse(wire.StatusMACEnrollPDU, "card has a key in container %d, which %s keys do "+
 			"not overwrite", k.Container, k.Name)
 	}
 	switch {
@@ -59,24 +58,24 @@ func (n *enrollment) makeOrRecover(ctx context.Context, ch *perso.Channel, k pla
 // makeOnCard has the card make a key pair, and a CA certify it once the card has
 // proved that it holds it.
 func (n *enrollment) makeOnCard(ctx context.Context, ch *perso.Channel, k profile.Key) error {
-	step, err := n.card.BeginKey(ctx, k.Name, k.Container)
+	step, err := n.Card.BeginKey(ctx, k.Name, k.Container)
 	if err != nil {
-		return failf(wire.StatusUpdateTokenDBFailed, err, "recording intent to make %s key", k.Name)
+		return contact.Failf(wire.StatusUpdateTokenDBFailed, err, "recording intent to make %s key", k.Name)
 	}
-	if err := n.failpoint(FailKeyIntent); err != nil {
+	if err := n.At(FailKeyIntent); err != nil {
 		return err
 	}
 	public, err := n.generate(ctx, ch, k)
 	if err != nil {
-		return failf(wire.StatusMACEnrollPDU, err, "making %s key", k.Name)
+		return contact.Failf(wire.StatusMACEnrollPDU, err, "making %s key", k.Name)
 	}
-	if err := n.failpoint(FailKeyDone); err != nil {
+	if err := n.At(FailKeyDone); err != nil {
 		return err
 	}
 	if err := step.Done(ctx); err != nil {
-		return failf(wire.StatusUpdateTokenDBFailed, err, "recording %s key", k.Name)
+		return contact.Failf(wire.StatusUpdateTokenDBFailed, err, "recording %s key", k.Name)
 	}
-	if err := n.failpoint(FailKeyOutcome); err != nil {
+	if err := n.At(FailKeyOutcome); err != nil {
 		return err
 	}
 	return n.certify(ctx, k, public, routing.Key{})
@@ -89,10 +88,10 @@ func (n *enrollment) generate(ctx context.Context, ch *perso.Channel, k profile.
 	o := perso.GenerateOptions{
 		Pair: address(k), EC: k.EC, Bits: k.Bits,
 		Encrypt: func(ctx context.Context, plain []byte) ([]byte, error) {
-			return n.encryptDEK(ctx, ch, plain)
+			return n.EncryptDEK(ctx, ch, plain)
 		},
 	}
-	challenge, err := n.tks.ComputeRandomData(ctx, keyblob.ChallengeLen)
+	challenge, err := n.KeyService.ComputeRandomData(ctx, keyblob.ChallengeLen)
 	if err == nil && len(challenge) != keyblob.ChallengeLen {
 		err = fmt.Errorf("%w: %d random bytes", connector.ErrProtocol, len(challenge))
 	}
@@ -110,44 +109,19 @@ func address(k profile.Key) coolkey.PairAddress {
 	}
 }
 
-// errChallenge means that a TKS encrypted something else than it was given.
-var errChallenge = errors.New("token key service put another challenge in place of the one given")
-
-// encryptDEK encrypts under the card's DEK: under SCP02 with the session's, which is
-// here, else with the static one, which the TKS holds.
-func (n *enrollment) encryptDEK(ctx context.Context, ch *perso.Channel, plain []byte) (
-	[]byte, error,
-) {
-	if ch.Variant().SCP == 2 && !ch.SDEK().IsZero() {
-		return ch.EncryptDEK(keys.Key{}, plain)
-	}
-	h := ch.Handshake()
-	resp, err := n.tks.EncryptData(ctx, connector.EncryptDataRequest{
-		SCP: h.Variant.SCP, CUID: n.facts.CUID, KDD: h.KDD, Info: h.Info, KeySet: n.keySet,
-		Data: plain,
-	})
-	if err != nil {
-		return nil, err
-	}
-	if string(resp.Data) != string(plain) {
-		return nil, errChallenge
-	}
-	return resp.Encrypted, nil
-}
-
 // makeInKRA has a KRA make a key pair, and a CA certify it, before it comes to the
 // card: what is to be archived is archived by then.
 func (n *enrollment) makeInKRA(ctx context.Context, ch *perso.Channel, k profile.Key) error {
 	req := connector.KeyPairRequest{
-		CUID: n.facts.CUID, UserID: n.keyOwner(), Type: connector.KeyRSA, Bits: k.Bits,
+		CUID: n.Facts.CUID, UserID: n.keyOwner(), Type: connector.KeyRSA, Bits: k.Bits,
 		Archive: k.Archive, Usages: k.Usages, CardTransport: n.cardTransport(ch),
 	}
 	if k.EC {
 		req.Type = connector.KeyEC
 	}
-	key, err := n.Authorities.MakeKey(ctx, n.card, k.KRA, k.Name, req)
+	key, err := n.Authorities.MakeKey(ctx, n.Card, k.KRA, k.Name, req)
 	if err != nil {
-		return failf(wire.StatusMACEnrollPDU, err, "having %s key made", k.Name)
+		return contact.Failf(wire.StatusMACEnrollPDU, err, "having %s key made", k.Name)
 	}
 	if err := n.certify(ctx, k, key.Public, key); err != nil {
 		return err
@@ -159,32 +133,32 @@ func (n *enrollment) makeInKRA(ctx context.Context, ch *perso.Channel, k profile
 func (n *enrollment) importKey(ctx context.Context, ch *perso.Channel, k profile.Key,
 	key routing.Key,
 ) error {
-	step, err := n.card.BeginKey(ctx, k.Name, k.Container)
+	step, err := n.Card.BeginKey(ctx, k.Name, k.Container)
 	if err != nil {
-		return failf(wire.StatusUpdateTokenDBFailed, err, "recording intent to import %s key", k.Name)
+		return contact.Failf(wire.StatusUpdateTokenDBFailed, err, "recording intent to import %s key", k.Name)
 	}
-	if err := n.failpoint(FailKeyIntent); err != nil {
+	if err := n.At(FailKeyIntent); err != nil {
 		return err
 	}
 	o := perso.ImportOptions{
 		Pair: address(k), Bits: keyBits(key.Public), Wrapped: key.Wrapped,
 		Algorithm: importAlgorithm(key.Wrap), IV: key.IV,
-		SessionKey: n.transport.KekWrappedAESKey, Check: n.transport.KeyCheckAES,
-		KeepSource: n.plain(),
+		SessionKey: n.Transport.KekWrappedAESKey, Check: n.Transport.KeyCheckAES,
+		KeepSource: n.Plain(),
 	}
 	if key.Wrap == connector.WrapDES3CBC {
-		o.SessionKey, o.Check = n.transport.KekWrappedDESKey, n.transport.KeyCheckDES
+		o.SessionKey, o.Check = n.Transport.KekWrappedDESKey, n.Transport.KeyCheckDES
 	}
 	if err := perso.ImportKey(ctx, ch, o); err != nil {
-		return failf(wire.StatusMACEnrollPDU, err, "importing %s key", k.Name)
+		return contact.Failf(wire.StatusMACEnrollPDU, err, "importing %s key", k.Name)
 	}
-	if err := n.failpoint(FailKeyDone); err != nil {
+	if err := n.At(FailKeyDone); err != nil {
 		return err
 	}
 	if err := step.Done(ctx); err != nil {
-		return failf(wire.StatusUpdateTokenDBFailed, err, "recording %s key", k.Name)
+		return contact.Failf(wire.StatusUpdateTokenDBFailed, err, "recording %s key", k.Name)
 	}
-	return n.failpoint(FailKeyOutcome)
+	return n.At(FailKeyOutcome)
 }
 
 // certify has a CA certify a key, and puts the certificate among what will be
@@ -194,21 +168,21 @@ func (n *enrollment) certify(ctx context.Context, k profile.Key, public crypto.P
 ) error {
 	spki, err := x509.MarshalPKIXPublicKey(public)
 	if err != nil {
-		return failf(wire.StatusMACEnrollPDU, err, "%s key", k.Name)
+		return contact.Failf(wire.StatusMACEnrollPDU, err, "%s key", k.Name)
 	}
 	req := routing.Request{
-		CA: k.CA, KeyType: k.Name, Type: n.tokenType, UserID: n.owner(), Container: k.Container,
+		CA: k.CA, KeyType: k.Name, Type: n.TokenType, UserID: n.owner(), Container: k.Container,
 		Enroll: &connector.EnrollRequest{
-			ProfileID: k.ProfileID, CUID: n.facts.CUID, UserID: n.owner(), TokenType: n.tokenType,
+			ProfileID: k.ProfileID, CUID: n.Facts.CUID, UserID: n.owner(), TokenType: n.TokenType,
 			PublicKey: spki, Attributes: n.attributes(),
 		},
 	}
 	if k.ServerSide && k.Archive {
 		req.KRA, req.KeyID = k.KRA, string(key.KeyID)
 	}
-	issued, err := n.Authorities.Issue(ctx, n.card, req)
+	issued, err := n.Authorities.Issue(ctx, n.Card, req)
 	if err != nil {
-		return failf(wire.StatusCAResponse, err, "requesting %s certificate", k.Name)
+		return contact.Failf(wire.StatusCAResponse, err, "requesting %s certificate", k.Name)
 	}
 	n.Log.Info("certificate issued", "key", k.Name, "serial", issued.Record.Serial)
 	return n.put(k, issued, public)

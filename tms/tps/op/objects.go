@@ -15,6 +15,7 @@ import (
 	"tokenwright/tms/coolkey/content"
 	"tokenwright/tms/perso"
 	"tokenwright/tms/token"
+	"tokenwright/tms/tps/contact"
 	"tokenwright/tms/tps/profile"
 	"tokenwright/tms/tps/routing"
 	"tokenwright/tms/wire"
@@ -35,21 +36,21 @@ type objects struct {
 func (n *enrollment) readObjects(ctx context.Context, ch *perso.Channel) error {
 	version, err := n.firstVersion()
 	if err != nil {
-		return failf(wire.StatusSNAC, err, "object version")
+		return contact.Failf(wire.StatusSNAC, err, "object version")
 	}
 	n.content = content.Content{Version: version}
-	if !n.fresh && !n.plain() {
+	if !n.fresh && !n.Plain() {
 		found, form, err := perso.ReadContent(ctx, ch)
 		switch {
 		case err == nil && form != perso.NoContent:
 			n.content = found
-		case StatusOf(err) == wire.StatusConnLost:
-			return failf(wire.StatusConnLost, err, "reading objects")
+		case contact.StatusOf(err) == wire.StatusConnLost:
+			return contact.Failf(wire.StatusConnLost, err, "reading objects")
 		case err != nil:
 			n.Log.Warn("objects on the card can't be read", "err", err)
 		}
 	}
-	n.content.CUID = n.facts.CUID
+	n.content.CUID = n.Facts.CUID
 	n.content.TokenName = cut(n.expand(n.set.TokenName), content.MaxTokenName)
 	return n.rebuild(ctx)
 }
@@ -59,7 +60,7 @@ const versions = 1000
 
 func (n *enrollment) firstVersion() (uint16, error) {
 	var b [4]byte
-	if _, err := io.ReadFull(n.random(), b[:]); err != nil {
+	if _, err := io.ReadFull(n.Rand(), b[:]); err != nil {
 		return 0, err
 	}
 	return uint16(binary.BigEndian.Uint32(b[:]) % versions), nil
@@ -70,7 +71,7 @@ func (n *enrollment) firstVersion() (uint16, error) {
 // written some that were revoked since, or have torn what was there. Keys are where
 // they were.
 func (n *enrollment) rebuild(ctx context.Context) error {
-	held := n.card.Holds()
+	held := n.Card.Holds()
 	n.content.Certificates = slices.DeleteFunc(n.content.Certificates, n.untrue)
 	for _, former := range []bool{false, true} { // those in use come first
 		for _, rec := range held {
@@ -80,7 +81,7 @@ func (n *enrollment) rebuild(ctx context.Context) error {
 			}
 			cert, err := n.Authorities.Fetch(ctx, rec)
 			if err != nil {
-				return failf(wire.StatusCAResponse, err, "fetching certificate %s", rec.Serial)
+				return contact.Failf(wire.StatusCAResponse, err, "fetching certificate %s", rec.Serial)
 			}
 			n.Log.Warn("card does not tell of a certificate it holds", "serial", rec.Serial)
 			if former {
@@ -101,7 +102,7 @@ func (n *enrollment) rebuild(ctx context.Context) error {
 // untrue tells of a certificate on the card that its record says otherwise, or says
 // it is elsewhere. What is not on record is not judged.
 func (n *enrollment) untrue(c content.Certificate) bool {
-	for _, rec := range n.card.Certificates() {
+	for _, rec := range n.Card.Certificates() {
 		if sameSerial(c.DER, rec.Serial) {
 			inPlace := c.Container == rec.Container || rec.Status == token.CertRenewed
 			return rec.Presence != token.Held || !inPlace
@@ -148,7 +149,7 @@ func (n *enrollment) place(k profile.Key, der []byte, public crypto.PublicKey) e
 	n.empty(k.Container)
 	pair, err := content.NewPair(k.Container, k.Slots, public, k.Public, k.Private)
 	if err != nil {
-		return failf(wire.StatusMACEnrollPDU, err, "%s key", k.Name)
+		return contact.Failf(wire.StatusMACEnrollPDU, err, "%s key", k.Name)
 	}
 	n.content.Certificates = append(n.content.Certificates,
 		content.NewCertificate(k.Container, n.expand(k.Label), der))
@@ -169,21 +170,21 @@ func (n *enrollment) empty(container int) {
 // writeObjects writes what the card tells readers.
 func (n *enrollment) writeObjects(ctx context.Context, ch *perso.Channel) error {
 	if err := n.Client.Progress(ctx, percentContent, taskContent); err != nil {
-		return failf(wire.StatusConnLost, err, "telling progress")
+		return contact.Failf(wire.StatusConnLost, err, "telling progress")
 	}
-	if _, err := n.card.BeginFor(ctx, token.IntentWriteContent, "", ""); err != nil {
-		return failf(wire.StatusUpdateTokenDBFailed, err, "recording intent to write objects")
+	if _, err := n.Card.BeginFor(ctx, token.IntentWriteContent, "", ""); err != nil {
+		return contact.Failf(wire.StatusUpdateTokenDBFailed, err, "recording intent to write objects")
 	}
-	if err := n.failpoint(FailContentIntent); err != nil {
+	if err := n.At(FailContentIntent); err != nil {
 		return err
 	}
 	err := perso.WriteContent(ctx, ch, &n.content, perso.ContentOptions{
 		Separate: !n.set.Combined, Plain: !n.set.Compress,
 	})
 	if err != nil {
-		return failf(wire.StatusMACEnrollPDU, err, "writing objects")
+		return contact.Failf(wire.StatusMACEnrollPDU, err, "writing objects")
 	}
-	return n.failpoint(FailContentDone)
+	return n.At(FailContentDone)
 }
 
 // expand puts what is known of card and user into a pattern.
@@ -191,19 +192,19 @@ func (n *enrollment) expand(pattern string) string {
 	return profile.Expand(pattern, func(name string) (string, bool) {
 		switch name {
 		case "cuid":
-			return n.facts.CUID.String(), true
+			return n.Facts.CUID.String(), true
 		case "msn":
-			return strings.ToUpper(hex.EncodeToString(n.facts.MSN[:])), true
+			return strings.ToUpper(hex.EncodeToString(n.Facts.MSN[:])), true
 		case "userid", "auth.cn":
-			return n.user.ID, true
+			return n.User.ID, true
 		case "profileId":
-			return n.tokenType, true
+			return n.TokenType, true
 		}
 		attribute, ok := strings.CutPrefix(name, "auth.")
 		if !ok {
 			return "", false
 		}
-		v := n.user.First(attribute)
+		v := n.User.First(attribute)
 		return v, v != ""
 	})
 }
@@ -214,7 +215,7 @@ func (n *enrollment) attributes() map[string]string {
 		return nil
 	}
 	out := make(map[string]string)
-	for name, values := range n.user.Attributes {
+	for name, values := range n.User.Attributes {
 		name = strings.ToLower(name)
 		if len(values) > 0 && len(values[0]) <= connector.MaxAttributeLen &&
 			connector.AttributeName(name) && len(out) < connector.MaxAttributes {

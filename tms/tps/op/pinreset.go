@@ -6,6 +6,7 @@ import (
 
 	"tokenwright/tms/perso"
 	"tokenwright/tms/token"
+	"tokenwright/tms/tps/contact"
 	"tokenwright/tms/tps/profile"
 	"tokenwright/tms/tps/tokendb"
 	"tokenwright/tms/wire"
@@ -24,32 +25,32 @@ const (
 // PINReset sets the PIN of an active token anew, for its user, if the token's policy
 // allows it. A PIN that may be set but once is recorded as set together with the end
 // of that right.
-func PINReset(ctx context.Context, e *Env, s *Session) error {
-	p := &pinReset{run: &run{
-		Env: e, Session: s, op: token.OpPINReset, rules: e.Settings.PINReset, load: [2]int{20, 80},
+func PINReset(ctx context.Context, e *contact.Env, s *contact.Session) error {
+	p := &pinReset{Run: &contact.Run{
+		Env: e, Session: s, Op: token.OpPINReset, Rules: e.Settings.PINReset, Load: [2]int{20, 80},
 	}}
-	defer p.end()
+	defer p.End()
 	err := p.reset(ctx)
-	if err != nil && !errors.Is(err, ErrKilled) {
-		p.failed(ctx, err)
+	if err != nil && !errors.Is(err, contact.ErrKilled) {
+		p.Failed(ctx, err)
 	}
 	return err
 }
 
 // pinReset is a PIN reset under way.
 type pinReset struct {
-	*run
+	*contact.Run
 	set profile.PINReset
 }
 
 func (p *pinReset) reset(ctx context.Context) error {
-	if err := p.readCard(ctx); err != nil {
+	if err := p.ReadCard(ctx); err != nil {
 		return err
 	}
 	if err := p.admit(ctx); err != nil {
 		return err
 	}
-	pin, err := p.newPIN(ctx, p.set.PIN)
+	pin, err := p.NewPIN(ctx, p.set.PIN)
 	if err != nil {
 		return err
 	}
@@ -58,16 +59,16 @@ func (p *pinReset) reset(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if _, err := p.card.BeginFor(ctx, token.IntentSetPIN, "", ""); err != nil {
-		return failf(wire.StatusUpdateTokenDBFailed, err, "recording intent to set PIN")
+	if _, err := p.Card.BeginFor(ctx, token.IntentSetPIN, "", ""); err != nil {
+		return contact.Failf(wire.StatusUpdateTokenDBFailed, err, "recording intent to set PIN")
 	}
-	if err := p.failpoint(FailPINIntent); err != nil {
+	if err := p.At(FailPINIntent); err != nil {
 		return err
 	}
-	if err := writePIN(ctx, ch, pin, p.set.PIN); err != nil {
+	if err := contact.WritePIN(ctx, ch, pin, p.set.PIN); err != nil {
 		return err
 	}
-	if err := p.failpoint(FailPINDone); err != nil {
+	if err := p.At(FailPINDone); err != nil {
 		return err
 	}
 	return p.finish(ctx)
@@ -76,74 +77,74 @@ func (p *pinReset) reset(ctx context.Context) error {
 // admit decides whether the PIN of this card may be set. Nothing is changed on the
 // card.
 func (p *pinReset) admit(ctx context.Context) error {
-	if !p.card.Known() {
-		return refuse(wire.StatusUnknownToken, "token is not known")
+	if !p.Card.Known() {
+		return contact.Refuse(wire.StatusUnknownToken, "token is not known")
 	}
 	if err := p.Client.Progress(ctx, percentPINStart, taskPINStart); err != nil {
-		return failf(wire.StatusConnLost, err, "telling progress")
+		return contact.Failf(wire.StatusConnLost, err, "telling progress")
 	}
-	if err := p.resolveType(); err != nil {
+	if err := p.ResolveType(); err != nil {
 		return err
 	}
-	set, ok := p.Settings.PINResets[p.tokenType]
-	if err := p.settled(set.Card, ok); err != nil {
+	set, ok := p.Settings.PINResets[p.TokenType]
+	if err := p.Settled(set.Card, ok); err != nil {
 		return err
 	}
 	p.set = set
-	if err := p.login(ctx); err != nil {
+	if err := p.Login(ctx); err != nil {
 		return err
 	}
-	rec := p.card.Record()
+	rec := p.Card.Record()
 	switch {
 	case rec.Status != token.Active:
-		return refuse(wire.StatusNotPINResetable, "token is %s", rec.Status)
-	case p.conf.Login && rec.UserID != p.user.ID:
-		return refuse(wire.StatusNotTokenOwner, "token is another user's")
-	case !p.card.Policy().Allows(token.PINReset):
-		return refuse(wire.StatusNotPINResetable, "policy does not allow to reset the PIN")
+		return contact.Refuse(wire.StatusNotPINResetable, "token is %s", rec.Status)
+	case p.Conf.Login && rec.UserID != p.User.ID:
+		return contact.Refuse(wire.StatusNotTokenOwner, "token is another user's")
+	case !p.Card.Policy().Allows(token.PINReset):
+		return contact.Refuse(wire.StatusNotPINResetable, "policy does not allow to reset the PIN")
 	}
-	err := p.card.Admit(ctx, tokendb.Admission{Op: p.op, To: token.Active})
+	err := p.Card.Admit(ctx, tokendb.Admission{Op: p.Op, To: token.Active})
 	if err != nil {
-		return failf(wire.StatusNotPINResetable, err, "admitting card")
+		return contact.Failf(wire.StatusNotPINResetable, err, "admitting card")
 	}
 	err = p.Client.Progress(ctx, percentPINProfile, taskPINProfile)
-	return failf(wire.StatusConnLost, err, "telling progress")
+	return contact.Failf(wire.StatusConnLost, err, "telling progress")
 }
 
 // prepare brings applet and keys up to what the token type wants, and opens a channel
 // to the applet. A token type that has the applet replaced takes the user's keys
 // away, which is for its administrator to know.
 func (p *pinReset) prepare(ctx context.Context) (*perso.Channel, error) {
-	if p.conf.UpdateApplet {
-		if _, err := p.updateApplet(ctx, false); err != nil {
+	if p.Conf.UpdateApplet {
+		if _, err := p.UpdateApplet(ctx, false); err != nil {
 			return nil, err
 		}
 	}
-	ch, err := p.openApplet(ctx, channelFor{encrypted: true})
+	ch, err := p.OpenApplet(ctx, contact.ChannelFor{Encrypted: true})
 	if err != nil {
 		return nil, err
 	}
-	if err := p.settle(ctx); err != nil {
+	if err := p.Settle(ctx); err != nil {
 		return nil, err
 	}
-	if !p.conf.ChangeKeys || isKVN(p.shown, p.conf.RequiredKVN) {
+	if !p.Conf.ChangeKeys || contact.IsKVN(p.Shown, p.Conf.RequiredKVN) {
 		return ch, nil
 	}
-	if err := p.changeKeys(ctx); err != nil {
+	if err := p.ChangeKeys(ctx); err != nil {
 		return nil, err
 	}
-	return p.openApplet(ctx, channelFor{encrypted: true})
+	return p.OpenApplet(ctx, contact.ChannelFor{Encrypted: true})
 }
 
 // finish records that the PIN is set, and tells the client.
 func (p *pinReset) finish(ctx context.Context) error {
-	applet := p.card.Record().AppletID
-	once := p.card.Policy().Allows(token.ResetPINResetToNo)
-	if err := p.card.FinishPINReset(ctx, applet, p.shown, once); err != nil {
-		return failf(wire.StatusUpdateTokenDBFailed, err, "recording PIN reset")
+	applet := p.Card.Record().AppletID
+	once := p.Card.Policy().Allows(token.ResetPINResetToNo)
+	if err := p.Card.FinishPINReset(ctx, applet, p.Shown, once); err != nil {
+		return contact.Failf(wire.StatusUpdateTokenDBFailed, err, "recording PIN reset")
 	}
-	p.Log.Info("PIN set", "type", p.tokenType, "once", once)
-	if err := p.failpoint(FailPINFinished); err != nil {
+	p.Log.Info("PIN set", "type", p.TokenType, "once", once)
+	if err := p.At(FailPINFinished); err != nil {
 		return err
 	}
 	if err := p.Client.Progress(ctx, percentDone, taskPINDone); err != nil {

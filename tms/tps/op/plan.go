@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"tokenwright/tms/token"
+	"tokenwright/tms/tps/contact"
 	"tokenwright/tms/tps/profile"
 	"tokenwright/tms/wire"
 )
@@ -41,10 +42,10 @@ func (p plan) String() string {
 // decide makes the plan from the token's state and policy, and from what the user's
 // other tokens are.
 func (n *enrollment) decide(ctx context.Context) error {
-	rec, policy := n.card.Record(), n.card.Policy()
+	rec, policy := n.Card.Record(), n.Card.Policy()
 	active := rec.Status == token.Active
 	if active && rec.UserID != n.owner() {
-		return refuse(wire.StatusNotTokenOwner, "token is another user's")
+		return contact.Refuse(wire.StatusNotTokenOwner, "token is another user's")
 	}
 	lost, err := n.others(ctx)
 	if err != nil {
@@ -52,10 +53,10 @@ func (n *enrollment) decide(ctx context.Context) error {
 	}
 	switch {
 	case active && policy.Allows(token.Renew) && n.keepsKeys():
-		n.op, n.plan.renewal, n.plan.renewals = token.OpRenewal, true, n.set.Renewal
+		n.Op, n.plan.renewal, n.plan.renewals = token.OpRenewal, true, n.set.Renewal
 		return n.readmit(ctx)
 	case active && !policy.Allows(token.ReEnroll):
-		return refuse(wire.StatusDisabledToken, "policy allows neither to enroll the token again "+
+		return contact.Refuse(wire.StatusDisabledToken, "policy allows neither to enroll the token again "+
 			"nor to renew it")
 	case !active && lost.Rev > 0:
 		return n.decideRecovery(ctx, lost)
@@ -69,25 +70,25 @@ func (n *enrollment) decide(ctx context.Context) error {
 // keepsKeys tells whether the keys on the card are there, and stay: without them there
 // is nothing to renew.
 func (n *enrollment) keepsKeys() bool {
-	return n.facts.Applet.Present && !n.interrupted() && !n.card.Policy().Allows(token.ForceFormat)
+	return n.Facts.Applet.Present && !n.Interrupted() && !n.Card.Policy().Allows(token.ForceFormat)
 }
 
 // readmit has the activities of the session carry the name of what turned out to be
 // done.
 func (n *enrollment) readmit(ctx context.Context) error {
-	n.Log.Info("operation decided", "operation", string(n.op), "type", n.tokenType)
+	n.Log.Info("operation decided", "operation", string(n.Op), "type", n.TokenType)
 	return n.admitted(ctx)
 }
 
 // others looks through the user's other tokens: one that is active is enough to
-// refuse another, and the last one out of use is what a recovery is for.
+// Refuse another, and the last one out of use is what a recovery is for.
 func (n *enrollment) others(ctx context.Context) (lost token.Record, err error) {
 	if n.owner() == "" {
 		return lost, nil
 	}
-	list, err := n.card.OthersOf(ctx, n.owner())
+	list, err := n.Card.OthersOf(ctx, n.owner())
 	if err != nil {
-		return lost, failf(wire.StatusDB, err, "looking for the user's tokens")
+		return lost, contact.Failf(wire.StatusDB, err, "looking for the user's tokens")
 	}
 	anyActive := false
 	for _, r := range list {
@@ -101,7 +102,7 @@ func (n *enrollment) others(ctx context.Context) (lost token.Record, err error) 
 		}
 	}
 	if anyActive && !n.Settings.ManyActive {
-		return lost, refuse(wire.StatusHasActiveToken, "user has an active token already")
+		return lost, contact.Refuse(wire.StatusHasActiveToken, "user has an active token already")
 	}
 	if anyActive {
 		return token.Record{}, nil

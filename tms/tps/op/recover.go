@@ -9,6 +9,7 @@ import (
 	"tokenwright/tms/coolkey/content"
 	"tokenwright/tms/perso"
 	"tokenwright/tms/token"
+	"tokenwright/tms/tps/contact"
 	"tokenwright/tms/tps/profile"
 	"tokenwright/tms/tps/routing"
 	"tokenwright/tms/wire"
@@ -17,29 +18,29 @@ import (
 // decideRecovery plans what a user gets whose earlier token is out of use. While that
 // one may be found, the token is a temporary one.
 func (n *enrollment) decideRecovery(ctx context.Context, lost token.Record) error {
-	n.op, n.plan.lost = token.OpRecovery, lost
+	n.Op, n.plan.lost = token.OpRecovery, lost
 	reason := lost.Reason
 	switch reason {
 	case token.ReasonKeyCompromise, token.ReasonDestroyed:
 	case token.ReasonOnHold:
 		if n.set.Temporary == "" {
-			return refuse(wire.StatusMisconfiguration, "token type %s names no temporary one",
-				n.tokenType)
+			return contact.Refuse(wire.StatusMisconfiguration, "token type %s names no temporary one",
+				n.TokenType)
 		}
 		if err := n.choose(n.set.Temporary); err != nil {
 			return err
 		}
 	default:
-		return refuse(wire.StatusNoSuchLostReason, "token %s is %s for reason %q", lost.CUID,
+		return contact.Refuse(wire.StatusNoSuchLostReason, "token %s is %s for reason %q", lost.CUID,
 			lost.Status, reason)
 	}
-	certs, err := n.card.CertificatesOf(ctx, lost.CUID)
+	certs, err := n.Card.CertificatesOf(ctx, lost.CUID)
 	if err != nil {
-		return failf(wire.StatusDB, err, "looking for the earlier token's certificates")
+		return contact.Failf(wire.StatusDB, err, "looking for the earlier token's certificates")
 	}
 	if len(n.set.Recovery[reason]) == 0 {
-		return refuse(wire.StatusMisconfiguration, "token type %s says nothing of recovery after %s",
-			n.tokenType, reason)
+		return contact.Refuse(wire.StatusMisconfiguration, "token type %s says nothing of recovery after %s",
+			n.TokenType, reason)
 	}
 	for _, name := range n.set.Recovery[reason] {
 		if err := n.planRecovery(n.set.Keys[name], reason, certs); err != nil {
@@ -60,17 +61,17 @@ func (n *enrollment) planRecovery(k profile.Key, reason token.Reason, certs []to
 		return nil
 	}
 	if !k.ServerSide {
-		return refuse(wire.StatusRecoveryFailed, "%s keys of token type %s are not made by a "+
-			"key recovery authority and can't be recovered", k.Name, n.tokenType)
+		return contact.Refuse(wire.StatusRecoveryFailed, "%s keys of token type %s are not made by a "+
+			"key recovery authority and can't be recovered", k.Name, n.TokenType)
 	}
 	last, ok := lastOf(certs, k.Name)
 	if !ok {
-		return refuse(wire.StatusInactiveTokenNotFound, "earlier token has no %s certificate", k.Name)
+		return contact.Refuse(wire.StatusInactiveTokenNotFound, "earlier token has no %s certificate", k.Name)
 	}
 	if scheme.New() {
 		free, ok := n.freeContainer()
 		if !ok {
-			return refuse(wire.StatusRecoveryFailed, "no container is free for a recovered %s key", k.Name)
+			return contact.Refuse(wire.StatusRecoveryFailed, "no container is free for a recovered %s key", k.Name)
 		}
 		k.Container, k.Slots = free, content.PairSlots(free)
 	}
@@ -113,15 +114,15 @@ func (n *enrollment) freeContainer() (int, bool) {
 // fetched before the card is touched.
 func (n *enrollment) bringBack(ctx context.Context, ch *perso.Channel, k planned) error {
 	got, err := n.Authorities.Recover(ctx, *k.last, connector.KeyRecoveryRequest{
-		CUID: n.facts.CUID, UserID: n.keyOwner(), CardTransport: n.cardTransport(ch),
+		CUID: n.Facts.CUID, UserID: n.keyOwner(), CardTransport: n.cardTransport(ch),
 	})
 	if err != nil {
-		return failf(wire.StatusRecoveryFailed, err, "recovering %s key", k.Name)
+		return contact.Failf(wire.StatusRecoveryFailed, err, "recovering %s key", k.Name)
 	}
 	rec := *k.last
-	rec.Container, rec.Status, rec.Type = k.Container, got.Status, n.tokenType
-	if err := n.card.Adopt(ctx, rec); err != nil {
-		return failf(wire.StatusUpdateTokenDBFailed, err, "recording recovered certificate")
+	rec.Container, rec.Status, rec.Type = k.Container, got.Status, n.TokenType
+	if err := n.Card.Adopt(ctx, rec); err != nil {
+		return contact.Failf(wire.StatusUpdateTokenDBFailed, err, "recording recovered certificate")
 	}
 	if err := n.importKey(ctx, ch, k.Key, got.Key); err != nil {
 		return err
@@ -134,7 +135,7 @@ func (n *enrollment) keyOwner() string {
 	if u := n.owner(); u != "" {
 		return u
 	}
-	return n.facts.CUID.String()
+	return n.Facts.CUID.String()
 }
 
 // cardTransport gives the keys for the way from the KRA to the card: AES ones where
@@ -142,10 +143,10 @@ func (n *enrollment) keyOwner() string {
 func (n *enrollment) cardTransport(ch *perso.Channel) connector.CardTransport {
 	if ch.Variant().SCP == 3 && n.set.Wrap != connector.WrapDES3CBC {
 		return connector.CardTransport{
-			DRMTransAESKey: n.transport.DRMTransAESKey, AESWrap: n.set.Wrap,
+			DRMTransAESKey: n.Transport.DRMTransAESKey, AESWrap: n.set.Wrap,
 		}
 	}
-	return connector.CardTransport{DRMTransDESKey: n.transport.DRMTransDESKey}
+	return connector.CardTransport{DRMTransDESKey: n.Transport.DRMTransDESKey}
 }
 
 // importAlgorithm is the byte by which the applet knows how a key is wrapped.

@@ -7,6 +7,7 @@ import (
 	"tokenwright/tms/connector"
 	"tokenwright/tms/coolkey/content"
 	"tokenwright/tms/token"
+	"tokenwright/tms/tps/contact"
 	"tokenwright/tms/tps/profile"
 	"tokenwright/tms/tps/routing"
 	"tokenwright/tms/wire"
@@ -18,19 +19,19 @@ func (n *enrollment) renew(ctx context.Context) error {
 	for i, r := range n.plan.renewals {
 		at := percentKeys + (percentKeysEnd-percentKeys)*i/len(n.plan.renewals)
 		if err := n.Client.Progress(ctx, at, taskKey); err != nil {
-			return failf(wire.StatusConnLost, err, "telling progress")
+			return contact.Failf(wire.StatusConnLost, err, "telling progress")
 		}
-		for _, old := range n.card.Holds() {
+		for _, old := range n.Card.Holds() {
 			if old.KeyType != r.Key || old.Status != token.CertActive {
 				continue
 			}
-			if !r.In(old.NotAfter, n.card.Now()) {
+			if !r.In(old.NotAfter, n.Card.Now()) {
 				n.Log.Info("certificate is not due for renewal", "serial", old.Serial,
 					"expires", old.NotAfter)
 				continue
 			}
 			if err := n.renewOne(ctx, r, old); err != nil {
-				return failf(wire.StatusRecoveryFailed, err, "renewing %s certificate %s", r.Key,
+				return contact.Failf(wire.StatusRecoveryFailed, err, "renewing %s certificate %s", r.Key,
 					old.Serial)
 			}
 		}
@@ -39,8 +40,8 @@ func (n *enrollment) renew(ctx context.Context) error {
 }
 
 func (n *enrollment) renewOne(ctx context.Context, r profile.Renewal, old token.Certificate) error {
-	issued, err := n.Authorities.Issue(ctx, n.card, routing.Request{
-		CA: r.CA, KeyType: r.Key, Type: n.tokenType, UserID: n.owner(), Container: old.Container,
+	issued, err := n.Authorities.Issue(ctx, n.Card, routing.Request{
+		CA: r.CA, KeyType: r.Key, Type: n.TokenType, UserID: n.owner(), Container: old.Container,
 		KRA: old.KRA, KeyID: old.KeyID,
 		Renew: &connector.RenewRequest{
 			ProfileID: r.ProfileID, Serial: connector.Serial(old.Serial),
@@ -48,7 +49,7 @@ func (n *enrollment) renewOne(ctx context.Context, r profile.Renewal, old token.
 	})
 	if err != nil {
 		// Whatever the CA said, the client knows one code for it.
-		return &Failure{Status: wire.StatusRecoveryFailed, Err: err}
+		return &contact.Failure{Status: wire.StatusRecoveryFailed, Err: err}
 	}
 	n.Log.Info("certificate renewed", "key", r.Key, "old", old.Serial, "serial", issued.Record.Serial)
 	k := n.set.Keys[r.Key]
@@ -73,7 +74,7 @@ func (n *enrollment) sameKey(old token.Certificate, issued routing.Issued) error
 			return nil
 		}
 	}
-	return refuse(wire.StatusRecoveryFailed, "%w: successor is not for the key on the card",
+	return contact.Refuse(wire.StatusRecoveryFailed, "%w: successor is not for the key on the card",
 		routing.ErrCertificate)
 }
 
@@ -87,7 +88,7 @@ func (n *enrollment) succeed(k profile.Key, old token.Certificate, issued routin
 			continue
 		}
 		n.content.Certificates[i].DER = issued.Cert.Raw
-		if k.Private&opens != 0 && n.card.Policy().Allows(token.RenewKeepOldEncCerts) &&
+		if k.Private&opens != 0 && n.Card.Policy().Allows(token.RenewKeepOldEncCerts) &&
 			n.tellFormer(old, c.Label, c.DER) {
 			n.kept = append(n.kept, old.CertID)
 		}

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"tokenwright/tms/token"
+	"tokenwright/tms/tps/contact"
 	"tokenwright/tms/tps/tokendb"
 	"tokenwright/tms/wire"
 )
@@ -17,36 +18,36 @@ const releaseReason = 8
 // certificates are revoked, held or released as their token type says for the reason
 // that comes with the state. When a CA can't be asked the token stays as it is.
 // Asking for the state that it is in changes nothing.
-func ChangeState(ctx context.Context, e *Env, card *tokendb.Card, to token.State) error {
+func ChangeState(ctx context.Context, e *contact.Env, card *tokendb.Card, to token.State) error {
 	if card.Known() && card.Record().Status == to {
 		return nil
 	}
 	if err := card.CheckState(to); err != nil {
 		return err
 	}
-	defer e.Busy.enter(card.Record().CUID)()
-	ids, err := e.beginChanges(ctx, card, to)
+	defer e.Busy.Enter(card.Record().CUID)()
+	ids, err := beginChanges(ctx, e, card, to)
 	if err != nil {
-		return failf(wire.StatusUpdateTokenDBFailed, err, "changing state to %s", to)
+		return contact.Failf(wire.StatusUpdateTokenDBFailed, err, "changing state to %s", to)
 	}
 	if err := e.Authorities.Revoke(ctx, card); err != nil {
-		err = failf(wire.StatusRevokeCertificates, err, "changing state to %s", to)
+		err = contact.Failf(wire.StatusRevokeCertificates, err, "changing state to %s", to)
 		if off := card.CallOff(ctx, ids, err); off != nil {
-			return failf(wire.StatusUpdateTokenDBFailed, off, "giving up a change of state")
+			return contact.Failf(wire.StatusUpdateTokenDBFailed, off, "giving up a change of state")
 		}
 		return err
 	}
 	err = card.ChangeState(ctx, to, e.Settings.Cleared)
-	return failf(wire.StatusUpdateTokenDBFailed, err, "changing state to %s", to)
+	return contact.Failf(wire.StatusUpdateTokenDBFailed, err, "changing state to %s", to)
 }
 
 // beginChanges announces what is to become of the token's certificates.
-func (e *Env) beginChanges(ctx context.Context, card *tokendb.Card, to token.State) (
+func beginChanges(ctx context.Context, e *contact.Env, card *tokendb.Card, to token.State) (
 	[]token.CertID, error,
 ) {
 	var ids []token.CertID
 	for _, c := range card.Certificates() {
-		how, ok := e.change(card, c, to)
+		how, ok := change(e, card, c, to)
 		if !ok {
 			continue
 		}
@@ -68,7 +69,7 @@ func (e *Env) beginChanges(ctx context.Context, card *tokendb.Card, to token.Sta
 // change tells what becomes of a certificate when its token changes to a state: nil
 // means that it is kept although it might have been revoked, and false that there is
 // nothing to be done about it.
-func (e *Env) change(card *tokendb.Card, c token.Certificate, to token.State) (
+func change(e *contact.Env, card *tokendb.Card, c token.Certificate, to token.State) (
 	*tokendb.Revoke, bool,
 ) {
 	if to == token.Active && card.Record().Status == token.Suspended {

@@ -1,4 +1,4 @@
-package op
+package contact
 
 import (
 	"errors"
@@ -26,9 +26,9 @@ func (f *Failure) Unwrap() error { return f.Err }
 // died there: nothing is recorded or sent any more.
 var ErrKilled = errors.New("killed at failpoint")
 
-// failf makes a Failure of what went wrong doing something. A code that err carries
+// Failf makes a Failure of what went wrong doing something. A code that err carries
 // already, as a Failure or an error of a package beside this one, counts more than s.
-func failf(s wire.Status, err error, format string, args ...any) error {
+func Failf(s wire.Status, err error, format string, args ...any) error {
 	if err == nil {
 		return nil
 	}
@@ -43,8 +43,8 @@ func failf(s wire.Status, err error, format string, args ...any) error {
 	return &Failure{Status: s, Err: fmt.Errorf("%s: %w", fmt.Sprintf(format, args...), err)}
 }
 
-// refuse makes a Failure that has no other error below it.
-func refuse(s wire.Status, format string, args ...any) error {
+// Refuse makes a Failure that has no other error below it.
+func Refuse(s wire.Status, format string, args ...any) error {
 	return &Failure{Status: s, Err: fmt.Errorf(format, args...)}
 }
 

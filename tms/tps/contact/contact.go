@@ -1,4 +1,4 @@
-package op
+package contact
 
 import (
 	"context"
@@ -82,62 +82,59 @@ type Session struct {
 	Log    *slog.Logger
 }
 
-// Func is an operation. A nil error means END_OP with result 0; StatusOf gives the
-// code for any other.
-type Func func(ctx context.Context, e *Env, s *Session) error
-
-func (e *Env) random() io.Reader {
+// Rand gives the randomness that the environment names, or the system's.
+func (e *Env) Rand() io.Reader {
 	if e.Random == nil {
 		return rand.Reader
 	}
 	return e.Random
 }
 
-// extension gives the value of a BEGIN_OP extension, "" when it is not there.
-func (s *Session) extension(name string) string {
+// Extension gives the value of a BEGIN_OP extension, "" when it is not there.
+func (s *Session) Extension(name string) string {
 	v, _ := s.Begin.Extensions.Get(name)
 	return v
 }
 
-// run is one operation on one card: what has been learnt and decided so far.
-type run struct {
+// Run is one operation on one card: what has been learnt and decided so far.
+type Run struct {
 	*Env
 	*Session
-	op    token.Op
-	rules profile.Operation
-	facts perso.Facts
-	card  *tokendb.Card
-	// tokenType, conf, keySet and tks are decided by the operation's resolvers.
-	tokenType string
-	conf      profile.Card
-	keySet    string
-	tks       TKS
-	user      auth.User
-	// load are the percentages between which the load of an applet moves.
-	load [2]int
-	// shown is the key information that the card proved last, as records hold it.
-	shown string
-	// serverKeys has the next channel bring keys for the way from a KRA to the card,
-	// which are then in transport.
-	serverKeys bool
-	transport  connector.KRATransport
+	Op    token.Op
+	Rules profile.Operation
+	Facts perso.Facts
+	Card  *tokendb.Card
+	// TokenType, Conf, KeySet and KeyService are decided by the operation's resolvers.
+	TokenType  string
+	Conf       profile.Card
+	KeySet     string
+	KeyService TKS
+	User       auth.User
+	// Load are the percentages between which the load of an applet moves.
+	Load [2]int
+	// Shown is the key information that the card proved last, as records hold it.
+	Shown string
+	// ServerKeys has the next channel bring keys for the way from a KRA to the card,
+	// which are then in Transport.
+	ServerKeys bool
+	Transport  connector.KRATransport
 	// leave ends that the card is busy.
 	leave func()
 }
 
-// end is for the end of every operation.
-func (r *run) end() {
+// End is for the end of every operation.
+func (r *Run) End() {
 	if r.leave != nil {
 		r.leave()
 	}
 }
 
-// failed records that the operation failed.
-func (r *run) failed(ctx context.Context, cause error) {
-	if r.card == nil {
+// Failed records that the operation failed.
+func (r *Run) Failed(ctx context.Context, cause error) {
+	if r.Card == nil {
 		return
 	}
-	if err := r.card.Fail(ctx, r.op, cause); err != nil {
+	if err := r.Card.Fail(ctx, r.Op, cause); err != nil {
 		r.Log.Error("failed operation not recorded", "err", err)
 	}
 }

@@ -1,4 +1,4 @@
-package op
+package contact
 
 import (
 	"context"
@@ -15,11 +15,8 @@ import (
 	"tokenwright/tms/wire"
 )
 
-// Words of progress, as clients know them.
-const (
-	taskAppletBlock = "PROGRESS_APPLET_BLOCK"
-	taskDone        = "PROGRESS_DONE"
-)
+// taskAppletBlock is a word of progress, as clients know it.
+const taskAppletBlock = "PROGRESS_APPLET_BLOCK"
 
 var (
 	// ErrAppletFile means that the load file for a card is missing or not what it
@@ -32,16 +29,16 @@ var (
 // appletFile finds and reads the load file for a card that speaks this protocol:
 // <directory>/<version>.<extension>. It is parsed, and must hold the configured
 // package and applet, before anything is deleted from a card.
-func (r *run) appletFile(protocol byte) (file []byte, version string, err error) {
+func (r *Run) appletFile(protocol byte) (file []byte, version string, err error) {
 	if protocol < 1 || protocol > 3 {
 		return nil, "", fmt.Errorf("%w: protocol %02X", ErrAppletVersion, protocol)
 	}
-	version = r.conf.AppletVersion[protocol]
+	version = r.Conf.AppletVersion[protocol]
 	if !plainName(version) {
 		return nil, "", fmt.Errorf("%w: %.64q for SCP%02X cards of token type %s",
-			ErrAppletVersion, version, protocol, r.tokenType)
+			ErrAppletVersion, version, protocol, r.TokenType)
 	}
-	name := filepath.Join(r.conf.AppletDir, version+"."+r.Settings.Ext)
+	name := filepath.Join(r.Conf.AppletDir, version+"."+r.Settings.Ext)
 	raw, err := readBounded(name, gp.MaxLoadFile)
 	if err != nil {
 		return nil, "", fmt.Errorf("%w: %w", ErrAppletFile, err)
@@ -91,46 +88,46 @@ func readBounded(name string, most int) ([]byte, error) {
 	return b, nil
 }
 
-// loadApplet replaces the applet over a channel to the card manager, and records
+// LoadApplet replaces the applet over a channel to the card manager, and records
 // the intent before and the outcome after.
-func (r *run) loadApplet(ctx context.Context, ch *perso.Channel) error {
+func (r *Run) LoadApplet(ctx context.Context, ch *perso.Channel) error {
 	file, version, err := r.appletFile(ch.Variant().SCP)
 	if err != nil {
 		status := wire.StatusUpgradeApplet
 		if errors.Is(err, ErrAppletVersion) {
 			status = wire.StatusMisconfiguration
 		}
-		return failf(status, err, "choosing applet")
+		return Failf(status, err, "choosing applet")
 	}
 	o := r.loadOptions(file)
 	if err := perso.CheckLoad(ch, o); err != nil {
-		return failf(wire.StatusUpgradeApplet, err, "choosing applet %s", version)
+		return Failf(wire.StatusUpgradeApplet, err, "choosing applet %s", version)
 	}
-	step, err := r.card.Begin(ctx, token.IntentLoadApplet, r.card.Record().AppletID, version)
+	step, err := r.Card.Begin(ctx, token.IntentLoadApplet, r.Card.Record().AppletID, version)
 	if err != nil {
-		return failf(wire.StatusUpdateTokenDBFailed, err, "recording intent to load applet")
+		return Failf(wire.StatusUpdateTokenDBFailed, err, "recording intent to load applet")
 	}
-	if err := r.failpoint(FailLoadIntent); err != nil {
+	if err := r.At(FailLoadIntent); err != nil {
 		return err
 	}
 	if err := perso.LoadApplet(ctx, ch, o); err != nil {
-		return failf(wire.StatusUpgradeApplet, err, "loading applet %s", version)
+		return Failf(wire.StatusUpgradeApplet, err, "loading applet %s", version)
 	}
-	if err := r.failpoint(FailLoadDone); err != nil {
+	if err := r.At(FailLoadDone); err != nil {
 		return err
 	}
 	if err := step.Done(ctx); err != nil {
-		return failf(wire.StatusUpdateTokenDBFailed, err, "recording applet %s", version)
+		return Failf(wire.StatusUpdateTokenDBFailed, err, "recording applet %s", version)
 	}
 	r.Log.Info("applet loaded", "version", version, "bytes", len(file))
-	return r.failpoint(FailLoadOutcome)
+	return r.At(FailLoadOutcome)
 }
 
-func (r *run) loadOptions(file []byte) perso.LoadOptions {
-	from, to := r.load[0], r.load[1]
+func (r *Run) loadOptions(file []byte) perso.LoadOptions {
+	from, to := r.Load[0], r.Load[1]
 	last := from - 1
 	return perso.LoadOptions{
-		Form: r.facts.CardForm(), ISD: r.facts.ISD,
+		Form: r.Facts.CardForm(), ISD: r.Facts.ISD,
 		Package: r.Settings.Package, Instance: r.Settings.Instance, Old: r.Settings.Old,
 		File: file, BlockSize: r.Settings.BlockSize,
 		InstanceSize: r.Settings.InstanceSize, MemorySize: r.Settings.MemorySize,
@@ -145,14 +142,14 @@ func (r *run) loadOptions(file []byte) perso.LoadOptions {
 	}
 }
 
-// appletID reads what the applet says it is. A card that says nothing has what was
+// AppletID reads what the applet says it is. A card that says nothing has what was
 // loaded.
-func (r *run) appletID(ctx context.Context) (string, error) {
+func (r *Run) AppletID(ctx context.Context) (string, error) {
 	a, err := perso.ReadApplet(ctx, r.Client, r.Settings.Instance)
 	if err != nil {
 		return "", err
 	}
-	want := r.card.Record().AppletID
+	want := r.Card.Record().AppletID
 	switch got := a.Version(); got {
 	case "":
 		return want, nil
@@ -164,15 +161,15 @@ func (r *run) appletID(ctx context.Context) (string, error) {
 	}
 }
 
-// writeIssuerInfo writes the issuer's address over a channel to the applet.
-func (r *run) writeIssuerInfo(ctx context.Context) error {
-	if !r.conf.WriteIssuer {
+// WriteIssuerInfo writes the issuer's address over a channel to the applet.
+func (r *Run) WriteIssuerInfo(ctx context.Context) error {
+	if !r.Conf.WriteIssuer {
 		return nil
 	}
-	ch, err := r.openApplet(ctx, channelFor{encrypted: true})
+	ch, err := r.OpenApplet(ctx, ChannelFor{Encrypted: true})
 	if err != nil {
 		return err
 	}
-	err = perso.WriteIssuerInfo(ctx, ch, r.conf.IssuerInfo)
-	return failf(wire.StatusBadStatus, err, "writing issuer info")
+	err = perso.WriteIssuerInfo(ctx, ch, r.Conf.IssuerInfo)
+	return Failf(wire.StatusBadStatus, err, "writing issuer info")
 }

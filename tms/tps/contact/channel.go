@@ -1,4 +1,4 @@
-package op
+package contact
 
 import (
 	"context"
@@ -22,44 +22,44 @@ var (
 	errKVNBounds    = errors.New("card's key version is out of bounds")
 )
 
-// channelFor says what a channel is for.
-type channelFor struct {
+// ChannelFor says what a channel is for.
+type ChannelFor struct {
 	kvn       keys.KVN // 0: the card's default
-	encrypted bool     // level 03, else 01
+	Encrypted bool     // level 03, else 01
 	rmac      bool     // take response MACs if configured and offered
 	anyInfo   bool     // accept key information that no record or intent explains
 }
 
-// openISD selects the card manager and opens a channel to it.
-func (r *run) openISD(ctx context.Context, w channelFor) (*perso.Channel, error) {
+// OpenISD selects the card manager and opens a channel to it.
+func (r *Run) OpenISD(ctx context.Context, w ChannelFor) (*perso.Channel, error) {
 	isd, err := perso.SelectISD(ctx, r.Client, r.Settings.ISDs)
 	if err != nil {
-		return nil, failf(channelStatus(err), err, "opening channel to card manager")
+		return nil, Failf(channelStatus(err), err, "opening channel to card manager")
 	}
-	r.facts.ISD = isd
+	r.Facts.ISD = isd
 	w.rmac = true
 	ch, err := r.open(ctx, w)
-	return ch, failf(channelStatus(err), err, "opening channel to card manager")
+	return ch, Failf(channelStatus(err), err, "opening channel to card manager")
 }
 
-// openApplet selects the applet and opens a channel to it.
-func (r *run) openApplet(ctx context.Context, w channelFor) (*perso.Channel, error) {
+// OpenApplet selects the applet and opens a channel to it.
+func (r *Run) OpenApplet(ctx context.Context, w ChannelFor) (*perso.Channel, error) {
 	if err := perso.SelectApplet(ctx, r.Client, r.Settings.Instance); err != nil {
-		return nil, failf(wire.StatusUpgradeApplet, err, "opening channel to applet")
+		return nil, Failf(wire.StatusUpgradeApplet, err, "opening channel to applet")
 	}
 	ch, err := r.open(ctx, w)
-	return ch, failf(channelStatus(err), err, "opening channel to applet")
+	return ch, Failf(channelStatus(err), err, "opening channel to applet")
 }
 
-// open opens a channel to what is selected. The keys the card shows become r.shown
+// open opens a channel to what is selected. The keys the card shows become r.Shown
 // only once it has proved them.
-func (r *run) open(ctx context.Context, w channelFor) (*perso.Channel, error) {
+func (r *Run) open(ctx context.Context, w ChannelFor) (*perso.Channel, error) {
 	challenge, err := r.hostChallenge(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("host challenge: %w", err)
 	}
 	o := perso.ChannelOptions{
-		Variants:      r.facts.Variants,
+		Variants:      r.Facts.Variants,
 		KVN:           w.kvn,
 		KeyID:         r.Settings.KeyID,
 		HostChallenge: challenge,
@@ -69,7 +69,7 @@ func (r *run) open(ctx context.Context, w channelFor) (*perso.Channel, error) {
 		Check:         func(h perso.Handshake) error { return r.sane(h, w) },
 		Keys:          perso.KeyringFunc(r.sessionKeys),
 	}
-	if w.encrypted && r.Settings.Encryption {
+	if w.Encrypted && r.Settings.Encryption {
 		o.Level |= scp.CDEC
 	}
 	if o.KVN == 0 {
@@ -79,24 +79,24 @@ func (r *run) open(ctx context.Context, w channelFor) (*perso.Channel, error) {
 	if err != nil {
 		return nil, err
 	}
-	r.shown = recorded(ch.Handshake())
+	r.Shown = recorded(ch.Handshake())
 	r.Log.Info("secure channel open", "protocol", ch.Variant().String(),
-		"level", ch.Level().String(), "keys", r.shown)
+		"level", ch.Level().String(), "keys", r.Shown)
 	return ch, nil
 }
 
 // defaultKVN gives the key version to ask for when nothing calls for another: the
 // configured one, else the recorded one if the card lists it beside others, else
 // what the card's facts suggest.
-func (r *run) defaultKVN() keys.KVN {
+func (r *Run) defaultKVN() keys.KVN {
 	if r.Settings.KVN != 0 {
 		return r.Settings.KVN
 	}
-	info, err := keys.ParseKeyInfo(r.card.Record().KeyInfo)
-	if err == nil && r.facts.HoldsBeside(info.KVN) {
+	info, err := keys.ParseKeyInfo(r.Card.Record().KeyInfo)
+	if err == nil && r.Facts.HoldsBeside(info.KVN) {
 		return info.KVN
 	}
-	return r.facts.PreferredKVN()
+	return r.Facts.PreferredKVN()
 }
 
 // recorded gives key information as token records hold it: under SCP02 the second
@@ -111,45 +111,45 @@ func recorded(h perso.Handshake) string {
 
 // sane checks what the card answered to INITIALIZE UPDATE before anything is
 // computed from it.
-func (r *run) sane(h perso.Handshake, w channelFor) error {
-	if r.conf.CUIDIsKDD && [10]byte(r.facts.CUID) != [10]byte(h.KDD) {
-		return fmt.Errorf("%w: %s and %s", errCUIDIsNotKDD, r.facts.CUID, h.KDD)
+func (r *Run) sane(h perso.Handshake, w ChannelFor) error {
+	if r.Conf.CUIDIsKDD && [10]byte(r.Facts.CUID) != [10]byte(h.KDD) {
+		return fmt.Errorf("%w: %s and %s", errCUIDIsNotKDD, r.Facts.CUID, h.KDD)
 	}
-	if r.conf.BoundKVN && (h.Info.KVN < r.conf.MinKVN || h.Info.KVN > r.conf.MaxKVN) {
+	if r.Conf.BoundKVN && (h.Info.KVN < r.Conf.MinKVN || h.Info.KVN > r.Conf.MaxKVN) {
 		return fmt.Errorf("%w: %s is not %s to %s",
-			errKVNBounds, h.Info.KVN, r.conf.MinKVN, r.conf.MaxKVN)
+			errKVNBounds, h.Info.KVN, r.Conf.MinKVN, r.Conf.MaxKVN)
 	}
-	if !r.conf.CheckKeyInfo || w.anyInfo {
+	if !r.Conf.CheckKeyInfo || w.anyInfo {
 		return nil
 	}
-	return r.card.CheckKeyInfo(recorded(h), r.rules.AllowUnknown)
+	return r.Card.CheckKeyInfo(recorded(h), r.Rules.AllowUnknown)
 }
 
 // sessionKeys asks the TKS, which verifies the card's cryptogram.
-func (r *run) sessionKeys(ctx context.Context, h perso.Handshake) (perso.Session, error) {
-	resp, err := r.tks.ComputeSessionKey(ctx, connector.SessionKeyRequest{
+func (r *Run) sessionKeys(ctx context.Context, h perso.Handshake) (perso.Session, error) {
+	resp, err := r.KeyService.ComputeSessionKey(ctx, connector.SessionKeyRequest{
 		SCP: h.Variant.SCP, I: h.Variant.I,
-		CUID: r.facts.CUID, KDD: h.KDD, Info: h.Info, KeySet: r.keySet,
+		CUID: r.Facts.CUID, KDD: h.KDD, Info: h.Info, KeySet: r.KeySet,
 		HostChallenge: h.HostChallenge, CardChallenge: h.CardChallenge, Seq: h.Seq,
-		CardCryptogram: h.Cryptogram, ServerSideKeygen: r.serverKeys,
+		CardCryptogram: h.Cryptogram, ServerSideKeygen: r.ServerKeys,
 	})
 	if errors.Is(err, connector.ErrCardCryptogram) {
 		return perso.Session{}, fmt.Errorf("%w: %w", perso.ErrCardCryptogram, err)
 	}
-	if err == nil && r.serverKeys {
-		r.transport = resp.KRATransport
+	if err == nil && r.ServerKeys {
+		r.Transport = resp.KRATransport
 	}
 	return perso.Session{Keys: resp.Keys, HostCryptogram: resp.HostCryptogram}, err
 }
 
 // hostChallenge gets 8 random bytes from the TKS or from here, as configured.
-func (r *run) hostChallenge(ctx context.Context) ([8]byte, error) {
+func (r *Run) hostChallenge(ctx context.Context) ([8]byte, error) {
 	var c [8]byte
-	if !r.Settings.Connectors[r.conf.TKS].HostChallenge {
-		_, err := io.ReadFull(r.random(), c[:])
+	if !r.Settings.Connectors[r.Conf.TKS].HostChallenge {
+		_, err := io.ReadFull(r.Rand(), c[:])
 		return c, err
 	}
-	b, err := r.tks.ComputeRandomData(ctx, len(c))
+	b, err := r.KeyService.ComputeRandomData(ctx, len(c))
 	if err == nil && len(b) != len(c) {
 		err = fmt.Errorf("%w: %d random bytes, want %d", connector.ErrProtocol, len(b), len(c))
 	}
@@ -159,13 +159,13 @@ func (r *run) hostChallenge(ctx context.Context) ([8]byte, error) {
 	return [8]byte(b), nil
 }
 
-// settle closes what earlier sessions left open about the card's keys, by what the
+// Settle closes what earlier sessions left open about the card's keys, by what the
 // card has just proved.
-func (r *run) settle(ctx context.Context) error {
-	err := r.card.Settle(ctx, r.shown)
-	if errors.Is(err, tokendb.ErrKeyInfo) && !r.conf.CheckKeyInfo {
-		r.Log.Warn("card's keys are not the recorded ones, which is not checked", "keys", r.shown)
+func (r *Run) Settle(ctx context.Context) error {
+	err := r.Card.Settle(ctx, r.Shown)
+	if errors.Is(err, tokendb.ErrKeyInfo) && !r.Conf.CheckKeyInfo {
+		r.Log.Warn("card's keys are not the recorded ones, which is not checked", "keys", r.Shown)
 		return nil
 	}
-	return failf(wire.StatusUpdateTokenDBFailed, err, "settling key information")
+	return Failf(wire.StatusUpdateTokenDBFailed, err, "settling key information")
 }

@@ -1,4 +1,4 @@
-package op
+package contact
 
 import (
 	"sync"
@@ -19,9 +19,9 @@ func (b *Busy) With(cuid keys.CUID) bool {
 	return b.cards[cuid] > 0
 }
 
-// enter says that a session is at work with the card until the returned function is
+// Enter says that a session is at work with the card until the returned function is
 // called.
-func (b *Busy) enter(cuid keys.CUID) (leave func()) {
+func (b *Busy) Enter(cuid keys.CUID) (leave func()) {
 	if b == nil {
 		return func() {}
 	}
