@@ -26,6 +26,8 @@ const firstPIN = "135790"
 // AddSteps registers the steps.
 func AddSteps(sc *godog.ScenarioContext) {
 	sc.Before(func(ctx context.Context, _ *godog.Scenario) (context.Context, error) {
+		sn := scene.From(ctx)
+		sn.OnClose(func() error { return judgeIssued(ctx, sn) })
 		return context.WithValue(ctx, key{}, &state{}), nil
 	})
 	sc.Step(`^"([^"]*)" enrolls the card$`, enrolls)

@@ -16,6 +16,7 @@ import (
 	"tokenwright/features/lab"
 	"tokenwright/features/target"
 	"tokenwright/simcard"
+	"tokenwright/tms/gp/keys"
 )
 
 // Scene is the state of one scenario. One scenario's steps run one after another.
@@ -30,6 +31,7 @@ type Scene struct {
 	labs    *lab.Pool
 	lab     *lab.Lab
 	options lab.Options
+	made    []keys.CUID    // of the cards
 	before  []func() error // of taking the cards out
 	release []func() error
 	leave   func() // the readers
@@ -131,8 +133,18 @@ func (s *Scene) NewCard(ctx context.Context, stock string, opts ...simcard.Optio
 	if err := c.Insert(ctx); err != nil {
 		return nil, errors.Join(err, c.Close(ctx))
 	}
+	s.Made(c)
 	return c, nil
 }
+
+// Made remembers a card of the scenario, for what is looked at when it is over.
+func (s *Scene) Made(c *Card) { s.made = append(s.made, c.CUID()) }
+
+// CUIDs are those of all cards of the scenario so far.
+func (s *Scene) CUIDs() []keys.CUID { return slices.Clone(s.made) }
+
+// Running is the laboratory, nil while none was needed.
+func (s *Scene) Running() *lab.Lab { return s.lab }
 
 // nextSeed makes the first and the second card differ.
 func (s *Scene) nextSeed() int64 {
