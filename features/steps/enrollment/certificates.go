@@ -340,7 +340,12 @@ func secondAre(ctx context.Context, keyType, state string) error {
 	if sn.Second == nil {
 		return errors.New("there is no second card")
 	}
-	c, err := ofType(ctx, sn.Second.CUID(), keyType)
+	return inState(ctx, sn.Second, keyType, state)
+}
+
+// inState asks the CA about the certificate of a type that a card holds.
+func inState(ctx context.Context, card *scene.Card, keyType, state string) error {
+	c, err := ofType(ctx, card.CUID(), keyType)
 	if err != nil {
 		return err
 	}

@@ -2,7 +2,10 @@ package enrollment
 
 import (
 	"context"
+	"errors"
 	"fmt"
+
+	"github.com/cucumber/godog"
 
 	"tokenwright/features/judge"
 	"tokenwright/features/steps/scene"
@@ -23,4 +26,40 @@ func judgeIssued(ctx context.Context, sn *scene.Scene) error {
 		return fmt.Errorf("judging what was issued: %w", err)
 	}
 	return nil
+}
+
+func addJudgementSteps(sc *godog.ScenarioContext) {
+	sc.Step(`^openssl and the certificate authority agree that the "([^"]*)" certificate is (valid|revoked|on hold)$`,
+		agreeOnState)
+	sc.Step(`^openssl and the certificate authority agree that the "([^"]*)" certificate of the second card is (valid|revoked|on hold)$`,
+		agreeOnSecond)
+}
+
+// agreeOnState wants the CA to say so, and openssl to find the same in a revocation list and in an OCSP
+// answer of this moment.
+func agreeOnState(ctx context.Context, keyType, state string) error {
+	return agree(ctx, scene.From(ctx).Card, keyType, state)
+}
+
+func agreeOnSecond(ctx context.Context, keyType, state string) error {
+	sn := scene.From(ctx)
+	if sn.Second == nil {
+		return errors.New("there is no second card")
+	}
+	return agree(ctx, sn.Second, keyType, state)
+}
+
+func agree(ctx context.Context, card *scene.Card, keyType, state string) error {
+	if err := inState(ctx, card, keyType, state); err != nil {
+		return err
+	}
+	l, err := scene.From(ctx).Lab(ctx)
+	if err != nil {
+		return err
+	}
+	n, err := judge.Tokens(ctx, l.Authorities().CA, card.CUID().String())
+	if err == nil && n == 0 {
+		err = errors.New("there was nothing to agree on")
+	}
+	return err
 }
