@@ -57,11 +57,16 @@ type Options struct {
 	CRL      CRLOptions
 	// OCSPValidity is how long an OCSP answer may be used; 0 means 4 hours.
 	OCSPValidity time.Duration
-	Publisher    Publisher        // nil: nothing is published in a directory
-	Random       io.Reader        // nil means crypto/rand
-	Now          func() time.Time // nil means time.Now
-	Log          *slog.Logger     // nil discards
-	Failpoint    func(name string) error
+	// OCSPMemory is how many bytes of OCSP answers are kept; 0 means ocsp.DefaultMemory.
+	OCSPMemory int64
+	// OCSPURL is where a responder is that is not this one; "" leaves that of this one, if there is
+	// one, in certificates.
+	OCSPURL   string
+	Publisher Publisher        // nil: nothing is published in a directory
+	Random    io.Reader        // nil means crypto/rand
+	Now       func() time.Time // nil means time.Now
+	Log       *slog.Logger     // nil discards
+	Failpoint func(name string) error
 }
 
 // Publisher puts certificates and lists where others look for them, as an LDAP directory.
@@ -116,6 +121,12 @@ func New(o Options) (*Authority, error) {
 		if o.OCSPKey != nil {
 			a.issuer.OCSP = o.URL + PathOCSP
 		}
+	}
+	if o.OCSPURL != "" {
+		if err := der.CheckURL(o.OCSPURL); err != nil {
+			return nil, fmt.Errorf("certificate authority %s: ocsp: %w", o.Name, err)
+		}
+		a.issuer.OCSP = o.OCSPURL
 	}
 	if err := o.Profiles.Check(o.Key.Public(), a.issuer, o.Now()); err != nil {
 		return nil, fmt.Errorf("certificate authority %s: %w", o.Name, err)

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"net/http"
 	"strconv"
+	"sync"
 	"time"
 
 	"tokenwright/tms/connector"
@@ -90,9 +91,14 @@ func (a *Authority) ChainPEM() []byte {
 	return out
 }
 
-// Maintain issues revocation lists when they are due, keeps OCSP answers and the responder's
-// certificate fresh, until ctx ends. What fails is logged and tried again.
+// Maintain issues revocation lists when they are due, sees to the responder's certificate, and keeps
+// OCSP answers fresh, until ctx ends. What fails is logged and tried again.
 func (a *Authority) Maintain(ctx context.Context, every time.Duration) {
+	var answers sync.WaitGroup
+	defer answers.Wait()
+	if r := a.Responder(); r != nil {
+		answers.Go(func() { r.Keep(ctx) })
+	}
 	tick := time.NewTicker(every)
 	defer tick.Stop()
 	for {
@@ -105,17 +111,12 @@ func (a *Authority) Maintain(ctx context.Context, every time.Duration) {
 	}
 }
 
-// Tend does once what Maintain does over and over.
+// Tend does once what Maintain does over and over, OCSP answers apart.
 func (a *Authority) Tend(ctx context.Context) {
 	if _, err := a.DueCRL(ctx); err != nil && ctx.Err() == nil {
 		a.log.Error("revocation list that is due was not issued", "error", err)
 	}
 	if err := a.StartResponder(ctx); err != nil && ctx.Err() == nil {
 		a.log.Error("ocsp responder has no fresh certificate", "error", err)
-	}
-	if r := a.Responder(); r != nil {
-		if _, err := r.Refresh(ctx); err != nil && ctx.Err() == nil {
-			a.log.Error("ocsp answers not refreshed", "error", err)
-		}
 	}
 }

@@ -23,6 +23,8 @@ const (
 	// only the CA itself issues by it.
 	responderProfile  = "caOCSPSigning"
 	responderLifetime = 90 * 24 * time.Hour
+	// apartProfile is the same for responders that are no part of the CA.
+	apartProfile = "caOCSPSigningApart"
 )
 
 var oidOCSPSigning = asn1.ObjectIdentifier{1, 3, 6, 1, 5, 5, 7, 3, 9}
@@ -48,8 +50,8 @@ func (a *Authority) StartResponder(ctx context.Context) error {
 		}
 		return r.SetSigner(signer)
 	}
-	r, err := ocsp.New(ocsp.Options{Issuer: a.o.Certificate, Signer: signer, Source: source{a.o.DB},
-		Validity: a.o.OCSPValidity, Now: a.o.Now, Random: a.o.Random, Log: a.log})
+	r, err := ocsp.New(ocsp.Options{Issuer: a.o.Certificate, Signer: signer, Source: Source(a.o.DB),
+		Validity: a.o.OCSPValidity, Memory: a.o.OCSPMemory, Now: a.o.Now, Random: a.o.Random, Log: a.log})
 	if err != nil {
 		return err
 	}
@@ -82,10 +84,24 @@ func (a *Authority) responderCert(ctx context.Context) (*x509.Certificate, error
 		}
 	}
 	out, err := a.issueOwn(ctx, responderProfile, func(now time.Time) (profile.Content, error) {
-		return a.responderContent(spki, now)
+		return a.responderContent(spki, a.o.Name, now, responderLifetime)
 	})
 	if err != nil {
 		return nil, err
+	}
+	return x509.ParseCertificate(out.DER)
+}
+
+// CertifyResponder certifies the key of an OCSP responder that is no part of the CA: it may answer for
+// the CA's certificates in the CA's name. // RFC 6960 §2.6
+func (a *Authority) CertifyResponder(ctx context.Context, spki []byte, name string,
+	life time.Duration,
+) (*x509.Certificate, error) {
+	out, err := a.issueOwn(ctx, apartProfile, func(now time.Time) (profile.Content, error) {
+		return a.responderContent(spki, name, now, life)
+	})
+	if err != nil {
+		return nil, fmt.Errorf("certifying an ocsp responder: %w", err)
 	}
 	return x509.ParseCertificate(out.DER)
 }
@@ -107,8 +123,10 @@ func (a *Authority) unretired() *Authority {
 }
 
 // responderContent is what a responder's certificate holds. // RFC 6960 §4.2.2.2
-func (a *Authority) responderContent(spki []byte, now time.Time) (c profile.Content, err error) {
-	name := der.Name{{Type: "CN", Value: "OCSP responder of " + a.o.Name}}
+func (a *Authority) responderContent(spki []byte, of string, now time.Time, life time.Duration) (
+	c profile.Content, err error,
+) {
+	name := der.Name{{Type: "CN", Value: "OCSP responder of " + of}}
 	if above, err := der.DecodeName(a.o.Certificate.RawSubject); err == nil {
 		for _, attr := range above {
 			if attr.Type != "CN" {
@@ -121,7 +139,7 @@ func (a *Authority) responderContent(spki []byte, now time.Time) (c profile.Cont
 	}
 	c.Text, c.PublicKey = name.String(), spki
 	c.NotBefore = now.UTC().Truncate(time.Second).Add(-5 * time.Minute)
-	c.NotAfter = c.NotBefore.Add(responderLifetime)
+	c.NotAfter = c.NotBefore.Add(life)
 	id, err := der.KeyID(spki)
 	if err != nil {
 		return c, err
@@ -137,26 +155,61 @@ func (a *Authority) responderContent(spki []byte, now time.Time) (c profile.Cont
 	return c, err
 }
 
-// source is the certificate database as OCSP sees it.
+// Source gives the certificate database as an OCSP responder sees it. Open for reading is enough.
+func Source(db *certdb.DB) ocsp.Feed { return source{db} }
+
 type source struct{ db *certdb.DB }
 
 // Status implements ocsp.Source.
 func (s source) Status(ctx context.Context, serial *big.Int) (ocsp.Status, error) {
-	unknown := ocsp.Status{State: ocsp.Unknown}
 	number := connector.SerialOf(serial)
 	if number == "" {
-		return unknown, nil
+		return ocsp.Status{State: ocsp.Unknown}, nil
 	}
 	st, err := s.db.Status(ctx, number)
-	if errors.Is(err, certdb.ErrNotFound) || err == nil && st.State == certdb.ToBeSigned {
-		return unknown, nil
+	if errors.Is(err, certdb.ErrNotFound) {
+		return ocsp.Status{State: ocsp.Unknown}, nil
 	}
-	if err != nil {
-		return unknown, err
-	}
+	return statusOf(st), err
+}
+
+func statusOf(st certdb.Status) ocsp.Status {
 	out := ocsp.Status{State: ocsp.Good, Rev: st.Rev}
-	if st.State != certdb.Valid {
+	switch st.State {
+	case certdb.ToBeSigned:
+		out.State = ocsp.Unknown
+	case certdb.Revoked, certdb.OnHold:
 		out.State, out.Reason, out.RevokedAt = ocsp.Revoked, int(st.Reason), st.RevokedAt
 	}
-	return out, nil
+	return out
+}
+
+// Revision implements ocsp.Feed.
+func (s source) Revision(ctx context.Context) (int64, error) { return s.db.Revision(ctx) }
+
+// Live implements ocsp.Feed.
+func (s source) Live(ctx context.Context, at time.Time, after *ocsp.Entry, limit int) (
+	[]ocsp.Entry, error,
+) {
+	var from *certdb.Live
+	if after != nil {
+		from, _ = after.Mark.(*certdb.Live)
+	}
+	list, err := s.db.Live(ctx, at, from, limit)
+	return entries(list), err
+}
+
+// Changed implements ocsp.Feed.
+func (s source) Changed(ctx context.Context, rev int64, limit int) ([]ocsp.Entry, error) {
+	list, err := s.db.Changed(ctx, rev, limit)
+	return entries(list), err
+}
+
+func entries(list []certdb.Live) []ocsp.Entry {
+	out := make([]ocsp.Entry, len(list))
+	for i := range list {
+		out[i] = ocsp.Entry{Serial: list[i].Serial.Int(), Status: statusOf(list[i].Status),
+			Ends: list[i].NotAfter, Mark: &list[i]}
+	}
+	return out
 }

@@ -15,6 +15,7 @@ import (
 	"tokenwright/tms/ca"
 	"tokenwright/tms/ca/certdb"
 	"tokenwright/tms/ca/ldappub"
+	"tokenwright/tms/ca/ocsp"
 	"tokenwright/tms/ca/profile"
 	"tokenwright/tms/conf"
 	"tokenwright/tms/connector"
@@ -165,7 +166,7 @@ func readCAConfig(p *part) (cfg ca.Options, keyName, ocspName string, err error)
 	keyName = c.StringOr("ca.signing.keyNickname", "caSigning")
 	ocspName = c.String("ca.ocsp_signing.keyNickname")
 	cfg.URL = strings.TrimSuffix(c.String("ca.url"), "/")
-	var errs [7]error
+	var errs [8]error
 	cfg.Retired, errs[0] = c.Bool("ca.retired", false)
 	var lint bool
 	lint, errs[1] = c.Bool("ca.lint", true)
@@ -177,6 +178,9 @@ func readCAConfig(p *part) (cfg ca.Options, keyName, ocspName string, err error)
 	cfg.CRL.FullEvery, errs[4] = crl.Int("updateSchema", 1, 1, 1000)
 	cfg.CRL.OnChange, errs[5] = crl.Bool("alwaysUpdate", false)
 	validity, errs[6] = c.Int("ca.ocsp.validity", 240, 1, 10_080)
+	var memory int
+	memory, errs[7] = c.Int("ca.ocsp.memory", ocsp.DefaultMemory>>20, 1, 1<<20)
+	cfg.OCSPMemory, cfg.OCSPURL = int64(memory)<<20, c.String("ca.ocsp.url")
 	cfg.CRL.Interval = time.Duration(interval) * time.Minute
 	cfg.CRL.Grace = time.Duration(grace) * time.Minute
 	cfg.OCSPValidity = time.Duration(validity) * time.Minute

@@ -19,6 +19,8 @@ var (
 	ErrSerial = errors.New("serial number is taken")
 	// ErrRequest: the request id was used before; its record tells for what.
 	ErrRequest = errors.New("request id is taken")
+	// ErrReadOnly: the database was opened for questions only.
+	ErrReadOnly = errors.New("certificate database is open for reading only")
 	// ErrConflict: the record was not in the state that the change expects.
 	ErrConflict = errors.New("certificate changed meanwhile")
 )

@@ -15,23 +15,35 @@ import (
 	"time"
 )
 
-// Source knows the state of certificates.
+// ErrNotYet means that a Source can't tell the state of certificates yet, or not any more, and will
+// later.
+var ErrNotYet = errors.New("state of certificates is not known")
+
+// Source knows the state of certificates. One that is a Feed as well has its certificates' answers
+// signed before anybody asks.
 type Source interface {
 	// Status gives the state of the certificate of a serial number; of one that was never
 	// issued, State is Unknown.
 	Status(ctx context.Context, serial *big.Int) (Status, error)
 }
 
+// Defaults of Options.
+const (
+	DefaultValidity = 4 * time.Hour
+	DefaultMemory   = 128 << 20
+)
+
 // Options say how a Responder answers.
 type Options struct {
 	Issuer *x509.Certificate // whose certificates are asked about
 	Signer Signer
 	Source Source
-	// Validity is how long an answer may be used; 0 means 4 hours. Answers that were signed before
-	// are signed anew after half of it.
+	// Validity is how long an answer may be used; 0 means DefaultValidity. Answers that were signed
+	// before are not given out any more after half of it.
 	Validity time.Duration
-	// Cached is how many answers are kept at most; 0 means 100,000.
-	Cached int
+	// Memory is how many bytes of answers are kept at most; 0 means DefaultMemory, which is enough for
+	// the answers about a hundred thousand certificates.
+	Memory int64
 	Now    func() time.Time // nil means time.Now
 	Random io.Reader        // nil means crypto/rand
 	Log    *slog.Logger     // nil discards
@@ -42,26 +54,10 @@ type Responder struct {
 	o      Options
 	issuer map[crypto.Hash][2]string // hashes of name and key
 	signer atomic.Pointer[prepared]
+	cache  *cache
 
-	mu    sync.RWMutex
-	cache map[cacheKey]*cached
-}
-
-// cacheKey names a certificate as it is asked about.
-type cacheKey struct {
-	hash   crypto.Hash
-	serial string // DER
-}
-
-// cached is an answer that was signed before.
-type cached struct {
-	answer     []byte
-	etag       string
-	id         []byte // DER of the CertID
-	serial     *big.Int
-	rev        int64
-	this, next time.Time
-	asked      atomic.Bool // since the last Refresh
+	tending sync.Mutex // held by Tend
+	feed    feeding
 }
 
 // New checks the options and gives a Responder.
@@ -70,10 +66,10 @@ func New(o Options) (*Responder, error) {
 		return nil, errors.New("ocsp responder has no issuer or source")
 	}
 	if o.Validity <= 0 {
-		o.Validity = 4 * time.Hour
+		o.Validity = DefaultValidity
 	}
-	if o.Cached <= 0 {
-		o.Cached = 100_000
+	if o.Memory <= 0 {
+		o.Memory = DefaultMemory
 	}
 	if o.Now == nil {
 		o.Now = time.Now
@@ -84,7 +80,7 @@ func New(o Options) (*Responder, error) {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	r := &Responder{o: o, cache: map[cacheKey]*cached{}}
+	r := &Responder{o: o, cache: newCache(o.Memory)}
 	var err error
 	if r.issuer, err = issuerHashes(o.Issuer); err != nil {
 		return nil, err
@@ -92,49 +88,48 @@ func New(o Options) (*Responder, error) {
 	return r, r.SetSigner(o.Signer)
 }
 
-// SetSigner makes a new key or certificate sign from now on. Answers of the old one are forgotten.
+// SetSigner makes a new key or certificate sign from now on. Answers of the old one stay good until
+// Tend has signed them anew.
 func (r *Responder) SetSigner(s Signer) error {
 	p, err := prepare(s)
 	if err != nil {
 		return err
 	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
 	r.signer.Store(p)
-	clear(r.cache)
 	return nil
 }
 
 // reply is an answer with what HTTP says about it.
 type reply struct {
 	body       []byte
-	etag       string
-	this, next time.Time // zero when it must not be kept
+	this, next time.Time // zero when it must not be kept by others
 }
 
 // Answer answers a question in DER with an answer in DER; there always is one.
 func (r *Responder) Answer(ctx context.Context, question []byte) []byte {
-	return r.answer(ctx, question).body
+	return r.reply(ctx, question).body
 }
 
-func (r *Responder) answer(ctx context.Context, question []byte) reply {
+// reply implements answerer.
+func (r *Responder) reply(ctx context.Context, question []byte) reply {
 	q, err := ParseRequest(question)
 	if err != nil {
 		return reply{body: answerMalformed}
 	}
-	known := 0
-	for _, c := range q.Certs {
-		if r.isOurs(c) {
-			known++
-		}
-	}
-	if known == 0 {
+	if !r.knows(q) {
 		return reply{body: answerUnauthorized} // RFC 5019 §2.2.3
 	}
-	if len(q.Certs) == 1 && q.Nonce == nil {
-		return r.kept(ctx, q.Certs[0])
+	return r.answer(ctx, q)
+}
+
+// knows says whether a question asks about a certificate of our issuer.
+func (r *Responder) knows(q Request) bool {
+	for _, c := range q.Certs {
+		if r.isOurs(c) {
+			return true
+		}
 	}
-	return r.fresh(ctx, q)
+	return false
 }
 
 // isOurs says whether a certificate id names our issuer.
@@ -143,8 +138,18 @@ func (r *Responder) isOurs(c CertID) bool {
 	return ok && h[0] == string(c.NameHash) && h[1] == string(c.KeyHash)
 }
 
+// answer answers a question that asks about a certificate of our issuer.
+func (r *Responder) answer(ctx context.Context, q Request) reply {
+	if len(q.Certs) == 1 && q.Nonce == nil {
+		return r.kept(ctx, q.Certs[0])
+	}
+	return r.fresh(ctx, q)
+}
+
 // fresh signs an answer for this question alone.
 func (r *Responder) fresh(ctx context.Context, q Request) reply {
+	now := r.now()
+	p := r.signer.Load()
 	list := make([]single, 0, len(q.Certs))
 	for _, c := range q.Certs {
 		s := single{id: c.raw, status: Status{State: Unknown}}
@@ -154,15 +159,13 @@ func (r *Responder) fresh(ctx context.Context, q Request) reply {
 				return r.failed(err)
 			}
 		}
+		var err error
+		if s.this, s.next, err = r.times(p, s.status, now); err != nil {
+			return r.failed(err)
+		}
 		list = append(list, s)
 	}
-	now := r.now()
-	p := r.signer.Load()
-	next := r.next(p, now)
-	if !next.After(now) {
-		return r.failed(errors.New("responder's certificate has ended"))
-	}
-	body, err := p.sign(r.o.Random, list, now, now, next, q.Nonce)
+	body, err := p.sign(r.o.Random, list, now, q.Nonce)
 	if err != nil {
 		return r.failed(err)
 	}
@@ -171,18 +174,32 @@ func (r *Responder) fresh(ctx context.Context, q Request) reply {
 
 func (r *Responder) now() time.Time { return r.o.Now().UTC().Truncate(time.Second) }
 
-// next is until when an answer of now may be used: no longer than the responder's certificate.
-func (r *Responder) next(p *prepared, now time.Time) time.Time {
-	next := now.Add(r.o.Validity)
-	if end := p.Cert.NotAfter; end.Before(next) {
-		return end.UTC()
+// times are when a state was known to be so, and until when an answer of now may be used: no longer
+// than the responder's certificate, nor than the source vouches for.
+func (r *Responder) times(p *prepared, s Status, now time.Time) (this, next time.Time, err error) {
+	this, next = now, now.Add(r.o.Validity)
+	if end := p.Cert.NotAfter.UTC(); end.Before(next) {
+		next = end
 	}
-	return next
+	if !next.After(now) {
+		return this, next, errors.New("responder's certificate has ended")
+	}
+	if !s.Known.IsZero() && s.Known.Before(now) {
+		this = s.Known.UTC().Truncate(time.Second)
+	}
+	if !s.Until.IsZero() && s.Until.Before(next) {
+		next = s.Until.UTC()
+	}
+	if !next.After(now) {
+		return this, next, errors.New("what is known of the state of certificates is too old")
+	}
+	return this, next, nil
 }
 
 func (r *Responder) failed(err error) reply {
 	r.o.Log.Error("ocsp question not answered", "error", err)
-	if errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled) {
+	if errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled) ||
+		errors.Is(err, ErrNotYet) {
 		return reply{body: answerTryLater}
 	}
 	return reply{body: answerInternal}
@@ -195,91 +212,40 @@ func (r *Responder) kept(ctx context.Context, c CertID) reply {
 	if err != nil {
 		return r.failed(err)
 	}
-	key := cacheKey{c.Hash, c.serialText}
+	key := cacheKey{hash: c.Hash, serial: c.serialText}
+	id := r.certID(key)
+	key.bare = string(id) != string(c.raw)
 	now := r.now()
-	r.mu.RLock()
-	hit := r.cache[key]
-	r.mu.RUnlock()
-	if hit == nil || hit.rev != status.Rev || !now.Before(hit.this.Add(r.o.Validity/2)) ||
-		!now.Before(hit.next) || string(hit.id) != string(c.raw) {
-		if hit, err = r.presign(key, c.raw, c.Serial, status, now); err != nil {
+	hit := r.cache.get(key)
+	if hit == nil || hit.rev != status.Rev || !now.Before(hit.stale) || string(hit.id) != string(c.raw) {
+		if hit, err = r.presign(key, c.raw, status, now); err != nil {
 			return r.failed(err)
+		}
+		// Anybody can think of serial numbers, and of forms of a certificate id.
+		if status.State != Unknown && (!key.bare || string(r.certID(key)) == string(c.raw)) {
+			r.cache.put(key, hit)
 		}
 	}
 	if !hit.asked.Load() {
 		hit.asked.Store(true)
 	}
-	return reply{hit.answer, hit.etag, hit.this, hit.next}
+	return reply{hit.answer, hit.this, hit.next}
 }
 
-// presign signs an answer and keeps it. What is unknown is not kept: anybody can think of serial
-// numbers.
-func (r *Responder) presign(key cacheKey, id []byte, serial *big.Int, status Status,
-	now time.Time,
-) (*cached, error) {
+// presign signs an answer that may be kept.
+func (r *Responder) presign(key cacheKey, id []byte, status Status, now time.Time) (*cached, error) {
 	p := r.signer.Load()
-	next := r.next(p, now)
-	if !next.After(now) {
-		return nil, errors.New("responder's certificate has ended")
-	}
-	body, err := p.sign(r.o.Random, []single{{id, status}}, now, now, next, nil)
+	this, next, err := r.times(p, status, now)
 	if err != nil {
 		return nil, err
 	}
-	c := &cached{answer: body, etag: etag(body), id: id, serial: serial, rev: status.Rev,
-		this: now, next: next}
-	if status.State == Unknown {
-		return c, nil
+	body, err := p.sign(r.o.Random, []single{{id, status, this, next}}, now, nil)
+	if err != nil {
+		return nil, fmt.Errorf("signing ocsp answer: %w", err)
 	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.signer.Load() != p {
-		return c, nil // signed by one that was replaced meanwhile
-	}
-	if _, there := r.cache[key]; !there && len(r.cache) >= r.o.Cached {
-		for other := range r.cache { // any one: the order of a map is random
-			delete(r.cache, other)
-			break
-		}
-	}
-	r.cache[key] = c
-	return c, nil
-}
-
-// Refresh signs anew what was asked for since the last time and is past a quarter of its life, and
-// forgets what was not asked for and is past half of it. It gives the number of answers signed.
-func (r *Responder) Refresh(ctx context.Context) (signed int, err error) {
-	now := r.now()
-	old := map[cacheKey]*cached{}
-	r.mu.Lock()
-	for key, c := range r.cache {
-		age := now.Sub(c.this)
-		switch {
-		case c.asked.Load() && age >= r.o.Validity/4:
-			old[key] = c
-		case age >= r.o.Validity/2:
-			delete(r.cache, key)
-		}
-	}
-	r.mu.Unlock()
-	for key, c := range old {
-		status, err := r.o.Source.Status(ctx, c.serial)
-		if err != nil {
-			return signed, fmt.Errorf("refreshing ocsp answers: %w", err)
-		}
-		if _, err := r.presign(key, c.id, c.serial, status, r.now()); err != nil {
-			return signed, fmt.Errorf("refreshing ocsp answers: %w", err)
-		}
-		signed++
-	}
-	return signed, nil
-}
-
-// Kept gives the number of answers that are kept.
-func (r *Responder) Kept() int {
-	r.mu.RLock()
-	defer r.mu.RUnlock()
-	return len(r.cache)
+	half := next.Sub(now) / 2
+	return &cached{answer: body, id: id, rev: status.Rev, this: this, next: next, by: p,
+		stale: now.Add(half), due: now.Add(half/2 + spread(key.serial, half/4))}, nil
 }
 
 // SignerCert gives the certificate of the key that signs now.

@@ -35,6 +35,9 @@ type Status struct {
 	RevokedAt time.Time
 	// Rev changes with the state: an answer that was signed before stands while it is the same.
 	Rev int64
+	// Known is when the state was known to be so, Until how long that may be relied on; zero: now, and
+	// as long as the responder likes.
+	Known, Until time.Time
 }
 
 // Answers that are no answer. They are signed by nobody. // RFC 6960 §4.2.1
@@ -75,21 +78,20 @@ func prepare(s Signer) (*prepared, error) {
 
 // single is one certificate's part of an answer.
 type single struct {
-	id     []byte // DER of the CertID as it was asked
-	status Status
+	id         []byte // DER of the CertID as it was asked
+	status     Status
+	this, next time.Time
 }
 
 // sign gives a whole answer. nonce is the DER of the extension's value, or nil.
-func (p *prepared) sign(random io.Reader, list []single, at, this, next time.Time, nonce []byte) (
-	[]byte, error,
-) {
+func (p *prepared) sign(random io.Reader, list []single, at time.Time, nonce []byte) ([]byte, error) {
 	var b cryptobyte.Builder
 	b.AddASN1(cbasn1.SEQUENCE, func(b *cryptobyte.Builder) { // ResponseData
 		b.AddASN1(explicit(2), func(b *cryptobyte.Builder) { b.AddASN1OctetString(p.keyHash) })
 		b.AddASN1GeneralizedTime(at)
 		b.AddASN1(cbasn1.SEQUENCE, func(b *cryptobyte.Builder) {
 			for _, s := range list {
-				s.add(b, this, next)
+				s.add(b)
 			}
 		})
 		if nonce != nil {
@@ -133,7 +135,7 @@ func wrap(basic []byte) ([]byte, error) {
 }
 
 // add writes a SingleResponse.
-func (s single) add(b *cryptobyte.Builder, this, next time.Time) {
+func (s single) add(b *cryptobyte.Builder) {
 	b.AddASN1(cbasn1.SEQUENCE, func(b *cryptobyte.Builder) {
 		b.AddBytes(s.id)
 		switch s.status.State {
@@ -151,8 +153,8 @@ func (s single) add(b *cryptobyte.Builder, this, next time.Time) {
 		default:
 			b.AddASN1(cbasn1.Tag(2).ContextSpecific(), func(*cryptobyte.Builder) {})
 		}
-		b.AddASN1GeneralizedTime(this)
-		b.AddASN1(explicit(0), func(b *cryptobyte.Builder) { b.AddASN1GeneralizedTime(next) })
+		b.AddASN1GeneralizedTime(s.this)
+		b.AddASN1(explicit(0), func(b *cryptobyte.Builder) { b.AddASN1GeneralizedTime(s.next) })
 	})
 }
 
