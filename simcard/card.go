@@ -187,7 +187,7 @@ func (c *Card) channelConfig(random io.Reader) channel.Config {
 	return channel.Config{
 		Variant: scp.Variant{SCP: s.SCP, I: s.I}, KDD: c.id.KDD, Memory: c.mem, Random: random,
 		Challenge: c.setup.cardChallenge, MaxTries: s.Quirks.AuthTries,
-		StrictKeyIndex: s.Quirks.StrictKeyIndex,
+		StrictKeyIndex: s.Quirks.StrictKeyIndex, Misbehaviour: s.Quirks.Protocol,
 	}
 }
 

@@ -18,6 +18,8 @@ import (
 // cardFlags choose a card, its state, and what about it is not as the stock has it.
 type cardFlags struct {
 	set *pflag.FlagSet
+	// change, if not nil, changes the kind of card that a new one is made of.
+	change func(stock.Stock) (stock.Stock, error)
 
 	stock, state          string
 	seed                  int64
@@ -69,6 +71,9 @@ func (f *cardFlags) open() (*simcard.Card, error) {
 		return simcard.Open(f.state, opts...)
 	}
 	s, err := stock.ByName(f.stock)
+	if err == nil && f.change != nil {
+		s, err = f.change(s)
+	}
 	if err != nil {
 		return nil, usageError{err}
 	}

@@ -21,6 +21,7 @@ SCP01, SCP02 or SCP03 that takes the CoolKey applet.
   simcard stock                          the kinds of card there are
   simcard run --stock NAME               puts one into a reader of pcscd or esc
   simcard apdu --stock NAME              answers hex APDUs, one a line
+  simcard personalities                  ways to depart from the specification
   simcard personalize                    makes one with a user's keys and certificates
 
 Its keys are published test keys: it is for trying out and testing, and keeps no

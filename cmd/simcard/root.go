@@ -35,7 +35,8 @@ func run(ctx context.Context, args []string, in io.Reader, out, errOut io.Writer
 	root.SetErr(errOut)
 	root.SetArgs(args)
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
-	root.AddCommand(runCommand(), apduCommand(), personalizeCommand(), stockCommand())
+	root.AddCommand(runCommand(), apduCommand(), personalizeCommand(), stockCommand(),
+		personalitiesCommand())
 	err := root.ExecuteContext(ctx)
 	if err == nil {
 		return 0

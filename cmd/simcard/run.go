@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -13,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"tokenwright/simcard"
+	"tokenwright/simcard/fault"
 	"tokenwright/vpcd"
 )
 
@@ -21,6 +23,7 @@ const defaultReader = "127.0.0.1:35963"
 
 func runCommand() *cobra.Command {
 	var f cardFlags
+	var m manners
 	var addr string
 	var remote bool
 	cmd := &cobra.Command{
@@ -28,7 +31,11 @@ func runCommand() *cobra.Command {
 		Short: "Put a card into a virtual reader",
 		Long: `Connects a card to a virtual reader: vsmartcard's reader driver for pcscd, or
 anything else that speaks its protocol, such as "esc --vpcd". Connects again when
-the reader goes away and comes back. Ctrl-C takes the card out.`,
+the reader goes away and comes back. Ctrl-C takes the card out.
+
+The card is rude, so that programs that are tried on it meet what the specification lets
+cards do: it pauses before it answers, and its FCI holds elements that nobody knows.
+--polite silences that.`,
 		Example: "  simcard run --stock gp211-scp01 --state card1\n" +
 			"  simcard run --stock sce7-scp03 --vpcd 35999    # for: esc status --vpcd 35999",
 		Args: cobra.NoArgs,
@@ -37,11 +44,16 @@ the reader goes away and comes back. Ctrl-C takes the card out.`,
 			if err != nil {
 				return usageError{err}
 			}
+			f.change = m.of
 			c, err := f.open()
 			if err != nil {
 				return err
 			}
-			err = serve(cmd.Context(), c, addr, remote, f.state, cmd.OutOrStdout(), cmd.ErrOrStderr())
+			behaved, err := m.apply(c, f.mannersSeed())
+			if err != nil {
+				return usageError{errors.Join(err, c.Close())}
+			}
+			err = serve(cmd.Context(), c, behaved, addr, remote, f.state, cmd.OutOrStdout(), cmd.ErrOrStderr())
 			if cerr := c.Close(); err == nil {
 				err = cerr
 			}
@@ -49,6 +61,7 @@ the reader goes away and comes back. Ctrl-C takes the card out.`,
 		},
 	}
 	f.register(cmd.Flags())
+	m.register(cmd.Flags())
 	cmd.Flags().StringVar(&addr, "vpcd", defaultReader, "`address` of the reader, [HOST:]PORT")
 	cmd.Flags().BoolVar(&remote, "allow-remote", false,
 		"connect to a reader on another machine; nothing on the way is authenticated or encrypted")
@@ -71,12 +84,12 @@ func readerAddress(s string) (string, error) {
 const longestPause = 400 * time.Millisecond
 
 func serve(
-	ctx context.Context, c *simcard.Card, addr string, remote bool, state string,
-	out, errOut io.Writer,
+	ctx context.Context, c *simcard.Card, behaved fault.Card, addr string, remote bool,
+	state string, out, errOut io.Writer,
 ) error {
 	introduce(out, c, state, addr)
 	told := placeTold{out: out, addr: addr}
-	err := vpcd.Dial(ctx, addr, c, vpcd.Options{
+	err := vpcd.Dial(ctx, addr, behaved, vpcd.Options{
 		AllowRemote: remote, MaxBackoff: longestPause,
 		OnConnect: func(net.Addr) { told.say("in the reader at " + addr) },
 		OnAway:    told.away,

@@ -22,6 +22,7 @@ type Config struct {
 	MaxTries int
 	// StrictKeyIndex refuses INITIALIZE UPDATE with P2 other than 00 under SCP02 and SCP03.
 	StrictKeyIndex bool
+	Misbehaviour   scp.Misbehaviour
 }
 
 // Channel is a security domain's secure channel between one power-on and the next. Its methods are

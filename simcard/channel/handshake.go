@@ -128,6 +128,7 @@ func (c *Channel) started(
 	if err != nil {
 		return nil, fmt.Errorf("initialize update: %w", err)
 	}
+	card.Misbehave(c.Misbehaviour)
 	out.Cryptogram = cardCryptogram
 	c.session = session{phase: sessionStarted, card: card, host: hostCryptogram, set: set, keys: sk}
 	return out.Bytes(), nil

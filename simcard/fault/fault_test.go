@@ -12,10 +12,20 @@ import (
 	"tokenwright/simcard/stock"
 )
 
-func newCard(t *testing.T, opts ...simcard.Option) *simcard.Card {
+func stockOf(t *testing.T) stock.Stock {
 	t.Helper()
 	s, err := stock.ByName("sce7-scp03")
 	require.NoError(t, err)
+	return s
+}
+
+func newCard(t *testing.T, opts ...simcard.Option) *simcard.Card {
+	t.Helper()
+	return cardOf(t, stockOf(t), opts...)
+}
+
+func cardOf(t *testing.T, s stock.Stock, opts ...simcard.Option) *simcard.Card {
+	t.Helper()
 	c, err := simcard.New(s, append(opts, simcard.WithSeed(1))...)
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, c.Close()) })

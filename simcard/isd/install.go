@@ -95,6 +95,9 @@ func (d *Domain) addInstance(app registry.App, all gp.InstallParams, params []by
 		}
 		app.Size = max(app.Size, int(n))
 	}
+	if d.Stock.Quirks.InstallFails {
+		return nil, apdu.SW6F00
+	}
 	if d.Named(app.AID) && len(app.AID) >= len(d.AID()) {
 		return nil, apdu.SW6985
 	}

@@ -8,6 +8,7 @@ import (
 	"tokenwright/tms/gp"
 	"tokenwright/tms/gp/kdf"
 	"tokenwright/tms/gp/keys"
+	"tokenwright/tms/gp/scp"
 )
 
 // Stock is a kind of card as its vendor ships it.
@@ -63,6 +64,11 @@ type Quirks struct {
 	// StrictKeyIndex refuses INITIALIZE UPDATE with P2 other than 00 under SCP02 and SCP03, as the
 	// specification asks. Most cards ignore P2 there.
 	StrictKeyIndex bool
+	// Protocol is how the card's SCP03 departs from the specification.
+	Protocol scp.Misbehaviour
+	// InstallFails takes any load file and then refuses every INSTALL [for install] with 6F00, as
+	// samples with worn memory do.
+	InstallFails bool
 	// PlainGetData answers a GET DATA without secure messaging inside a session.
 	PlainGetData bool
 }

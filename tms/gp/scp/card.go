@@ -23,6 +23,8 @@ type Card struct {
 	chaining [16]byte // SCP03: MAC chaining value.
 	commands uint64   // SCP03: encryption counter.
 
+	misbehaviour Misbehaviour
+
 	// State of responses.
 	waiting  bool    // A command has been unwrapped and not been answered.
 	received []byte  // SCP02: that command, stripped.
@@ -180,8 +182,10 @@ func (c *Card) Unwrap(cmd apdu.Command) (apdu.Command, error) {
 }
 
 func (c *Card) open(cmd apdu.Command) (apdu.Command, error) {
-	c.commands++
 	n := len(cmd.Data) - macLen
+	if n != 0 || !c.misbehaviour.StuckCounter {
+		c.commands++
+	}
 	if n < 0 || len(cmd.Data) > maxShort {
 		return apdu.Command{}, fmt.Errorf("%d bytes of data: %w", len(cmd.Data), ErrMAC)
 	}

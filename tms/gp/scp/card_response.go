@@ -72,7 +72,7 @@ func (c *Card) seal03(resp apdu.Response) (apdu.Response, error) {
 	}
 	data := append([]byte(nil), resp.Data...)
 	if c.level.Has(RENC) && len(data) > 0 {
-		iv, err := counterICV(c.session.SENC, c.commands, true)
+		iv, err := counterICV(c.session.SENC, c.commands, !c.misbehaviour.BrokenRENC)
 		if err != nil {
 			return apdu.Response{}, err
 		}
