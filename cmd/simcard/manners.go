@@ -1,8 +1,9 @@
 package main
 
 import (
+	"crypto/rand"
+	"encoding/binary"
 	"fmt"
-	"math/rand/v2"
 	"strings"
 	"text/tabwriter"
 
@@ -67,7 +68,9 @@ func (f *cardFlags) mannersSeed() uint64 {
 	if f.set.Changed("seed") {
 		return uint64(f.seed)
 	}
-	return rand.Uint64() //nolint:gosec // pauses are no secret
+	var b [8]byte
+	_, _ = rand.Read(b[:]) // never fails
+	return binary.BigEndian.Uint64(b[:])
 }
 
 func personalitiesCommand() *cobra.Command {
