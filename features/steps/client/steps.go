@@ -10,6 +10,7 @@ import (
 
 	"github.com/cucumber/godog"
 
+	"tokenwright/features/oldclient"
 	"tokenwright/features/steps/scene"
 	"tokenwright/fixtures/ldap"
 	"tokenwright/tms/esc"
@@ -24,6 +25,7 @@ type state struct {
 	tasks    []string
 	prompts  []esc.Prompt
 	raw      *raw
+	old      *oldclient.Token
 }
 
 type key struct{}
@@ -58,6 +60,7 @@ func AddSteps(sc *godog.ScenarioContext) {
 	sc.Step(`^"([^"]*)" was among the tasks shown$`, taskShown)
 	addProtocolSteps(sc)
 	addInterruptionSteps(sc)
+	addOldClientSteps(sc)
 }
 
 // operation is what a person does at the reader.

@@ -133,12 +133,12 @@ func (s *Scene) NewCard(ctx context.Context, stock string, opts ...simcard.Optio
 	if err := c.Insert(ctx); err != nil {
 		return nil, errors.Join(err, c.Close(ctx))
 	}
-	s.Made(c)
+	s.Made(c.CUID())
 	return c, nil
 }
 
 // Made remembers a card of the scenario, for what is looked at when it is over.
-func (s *Scene) Made(c *Card) { s.made = append(s.made, c.CUID()) }
+func (s *Scene) Made(cuid keys.CUID) { s.made = append(s.made, cuid) }
 
 // CUIDs are those of all cards of the scenario so far.
 func (s *Scene) CUIDs() []keys.CUID { return slices.Clone(s.made) }
