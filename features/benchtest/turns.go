@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// Turn is N commands of ours, and as many of the baseline. What it takes to prepare them is done
+// Turn is N of something of ours, such as commands, and as many of the baseline. What it takes to prepare them is done
 // before, and not timed; neither is After, which may be nil.
 type Turn struct {
 	N              int
@@ -21,10 +21,19 @@ type Turn struct {
 // same N. Least is the share of the baseline's rate that ours has to reach, 0 for none.
 func InTurns(b *testing.B, least float64, next func() Turn) {
 	b.Helper()
+	InTurnsOf(b, "apdu", least, next)
+}
+
+// InTurnsOf is InTurns for other things than commands. What it takes to prepare a turn does not count
+// as time of the benchmark, so that there are enough turns however long that takes.
+func InTurnsOf(b *testing.B, what string, least float64, next func() Turn) {
+	b.Helper()
 	var ours, baseline []time.Duration
 	n := 0
 	for b.Loop() {
+		b.StopTimer()
 		t := next()
+		b.StartTimer()
 		n = t.N
 		if len(ours)%2 == 0 {
 			ours = append(ours, timed(t.Ours))
@@ -34,11 +43,13 @@ func InTurns(b *testing.B, least float64, next func() Turn) {
 			ours = append(ours, timed(t.Ours))
 		}
 		if t.After != nil {
+			b.StopTimer()
 			t.After()
+			b.StartTimer()
 		}
 	}
-	b.ReportMetric(rate(n, ours), "apdu/s")
-	b.ReportMetric(rate(n, baseline), "baseline-apdu/s")
+	b.ReportMetric(rate(n, ours), what+"/s")
+	b.ReportMetric(rate(n, baseline), "baseline-"+what+"/s")
 	if least > 0 {
 		b.ReportMetric(least, "min-ratio")
 	}

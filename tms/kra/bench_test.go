@@ -34,7 +34,7 @@ func BenchmarkArchive(b *testing.B) {
 			name := fmt.Sprintf("%s/clients=%d", k.name, clients)
 			b.Run(name+"/ours", func(b *testing.B) { benchService(b, k.kind, k.bits, clients) })
 		}
-		b.Run(k.name+"/clients=1/bare", func(b *testing.B) { benchBare(b, k.kind) })
+		b.Run(k.name+"/clients=1/baseline", func(b *testing.B) { benchBare(b, k.kind) })
 	}
 }
 

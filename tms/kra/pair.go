@@ -34,14 +34,20 @@ func (p *pair) wipe() {
 	}
 }
 
-// makeRSA makes an RSA key pair with the machine's randomness: the standard library takes no other.
-func makeRSA(bits int) (*pair, error) {
-	key, err := rsa.GenerateKey(rand.Reader, bits)
-	if err != nil {
-		return nil, fmt.Errorf("generating an RSA key: %w", err)
+// makeRSA gives what makes RSA key pairs of the keys that generate gives; nil stands for the standard
+// library, with the machine's randomness: it takes no other.
+func makeRSA(generate func(bits int) (*rsa.PrivateKey, error)) func(bits int) (*pair, error) {
+	if generate == nil {
+		generate = func(bits int) (*rsa.PrivateKey, error) { return rsa.GenerateKey(rand.Reader, bits) }
 	}
-	defer wipeRSA(key)
-	return newPair(connector.KeyRSA, bits, key, &key.PublicKey)
+	return func(bits int) (*pair, error) {
+		key, err := generate(bits)
+		if err != nil {
+			return nil, fmt.Errorf("generating an RSA key: %w", err)
+		}
+		defer wipeRSA(key)
+		return newPair(connector.KeyRSA, bits, key, &key.PublicKey)
+	}
 }
 
 // makeEC makes an EC key pair, likewise.

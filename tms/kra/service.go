@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto"
 	"crypto/rand"
+	"crypto/rsa"
 	"crypto/x509"
 	"errors"
 	"fmt"
@@ -69,8 +70,10 @@ type Options struct {
 	// Random is where IVs and salts come from; nil means crypto/rand. Keys come from the machine's
 	// randomness in any case.
 	Random io.Reader
-	Now    func() time.Time // nil means time.Now
-	Log    *slog.Logger     // nil discards
+	// RSA makes RSA keys; nil means the standard library. They are overwritten after use.
+	RSA func(bits int) (*rsa.PrivateKey, error)
+	Now func() time.Time // nil means time.Now
+	Log *slog.Logger     // nil discards
 	// Failpoint is called at each of Failpoints; an error ends the request there. nil is none.
 	Failpoint func(name string) error
 }
@@ -130,7 +133,7 @@ func New(cfg Config, o Options) (*Service, error) {
 	if s.transport, err = newTransport(o.Transport, cfg.PKCS1v15, s.random); err != nil {
 		return nil, fmt.Errorf("key recovery authority: %w", err)
 	}
-	s.pool = newPool(cfg.Pool, cfg.Workers, s.log, makeRSA)
+	s.pool = newPool(cfg.Pool, cfg.Workers, s.log, makeRSA(o.RSA))
 	return s, nil
 }
 

@@ -75,7 +75,7 @@ func (s *Server) converse(ctx context.Context, c conversation, id, ip string,
 	}
 	if err == nil {
 		log.Info("operation begun", "operation", begin.Operation.String(), "remote", ip)
-		err = s.perform(ctx, sess)
+		err = s.Perform(ctx, sess)
 	}
 	if errors.Is(err, contact.ErrKilled) {
 		return err
@@ -112,8 +112,10 @@ func (s *Server) readBegin(ctx context.Context, c conversation) (wire.BeginOp, e
 	return begin, nil
 }
 
-// perform runs the operation asked for. A panic in it ends this session alone.
-func (s *Server) perform(ctx context.Context, sess *contact.Session) (err error) {
+// Perform runs the operation asked for, for a client that need not have come by HTTP. Its session's id
+// must be one that no other has. A panic ends this session alone. contact.StatusOf gives the code for
+// the client.
+func (s *Server) Perform(ctx context.Context, sess *contact.Session) (err error) {
 	run, ok := s.ops[sess.Begin.Operation]
 	if !ok {
 		return &contact.Failure{
