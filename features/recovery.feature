@@ -87,11 +87,13 @@ Feature: A new token for one that is out of use
     And the token holds certificates for "signing, encryption"
     And all that the token held before is still valid
 
-  Scenario: A loss that the certificate authority does not hear of has not happened
+  Scenario: A loss that the certificate authority hears of later
     Given an ACTIVE token of stock "gp211-scp02" that belongs to "alice"
     And the certificate authority is out of reach
     When an agent cannot report the token as PERM_LOST
     Then the token is ACTIVE and belongs to "alice"
+    And all that the token held before is still valid
     When the certificate authority answers again
     And the token management system looks for what it left undone
-    Then the token holds certificates for "signing, encryption"
+    Then the token's state is still PERM_LOST
+    And all that the token held before is revoked with reason 1

@@ -10,8 +10,11 @@ import (
 
 	"tokenwright/simcard"
 	"tokenwright/tms/connector"
+	"tokenwright/tms/store"
 	"tokenwright/tms/token"
 	"tokenwright/tms/tps/contact"
+	"tokenwright/tms/tps/op"
+	"tokenwright/tms/tps/routing"
 	"tokenwright/tms/tps/tokendb"
 	"tokenwright/tms/wire"
 )
@@ -66,22 +69,94 @@ func TestFoundTokenIsReleased(t *testing.T) {
 	l.checkInvariants(card)
 }
 
-func TestStateStaysWhenTheCADoesNotAnswer(t *testing.T) {
+func TestStateWaitsForTheCA(t *testing.T) {
 	l := enrollLab(t, "defKeySet")
 	card := newCard(t, "gp211-scp02")
 	l.mustEnroll(card)
 	l.ca.setDown(true, false)
-	err := l.changeState(card, token.PermLost)
-	require.ErrorIs(t, err, connector.ErrUnavailable)
-	assert.Equal(t, wire.StatusRevokeCertificates, contact.StatusOf(err))
-	l.ca.setDown(false, false)
+	for range 2 { // asking again changes nothing
+		err := l.changeState(card, token.PermLost)
+		require.ErrorIs(t, err, connector.ErrUnavailable)
+		require.ErrorIs(t, err, op.ErrLater)
+		assert.Equal(t, wire.StatusRevokeCertificates, contact.StatusOf(err))
+		assert.Equal(t, token.Active, l.record(card.CUID()).Status)
+		assert.Equal(t, []string{"revoke_cert", "revoke_cert"}, l.openIntents(card.CUID()))
+	}
+	require.Error(t, l.server.Reconcile(t.Context(), l.store))
 	assert.Equal(t, token.Active, l.record(card.CUID()).Status)
-	assert.Contains(t, l.history(card.CUID()), "cert_revocation failure")
+	l.ca.setDown(false, false)
 	require.NoError(t, l.server.Reconcile(t.Context(), l.store))
-	assert.Equal(t, []string{"valid", "valid"}, l.caStates(card), "it was called off")
-	l.checkInvariants(card)
-	require.NoError(t, l.changeState(card, token.PermLost))
 	assert.Equal(t, []string{"revoked 1", "revoked 1"}, l.caStates(card))
+	assert.Equal(t, token.PermLost, l.record(card.CUID()).Status)
+	assert.Empty(t, l.openIntents(card.CUID()))
+	page, err := l.store.Activities(t.Context(), store.ActivityQuery{
+		CUID: card.CUID(), Op: token.OpStatusChange, Result: token.Success,
+	})
+	require.NoError(t, err)
+	require.Len(t, page.Activities, 1)
+	assert.Equal(t, "agent", page.Activities[0].Actor, "who asked for it")
+}
+
+// Whoever finds the token again says so, and what waits is given up.
+func TestChangeThatWaitsIsGivenUp(t *testing.T) {
+	l := enrollLab(t, "defKeySet")
+	card := newCard(t, "gp211-scp02")
+	l.mustEnroll(card)
+	l.ca.setDown(true, false)
+	require.ErrorIs(t, l.changeState(card, token.PermLost), op.ErrLater)
+	require.NoError(t, l.changeState(card, token.Active))
+	assert.Empty(t, l.openIntents(card.CUID()))
+	l.ca.setDown(false, false)
+	require.NoError(t, l.server.Reconcile(t.Context(), l.store))
+	assert.Equal(t, []string{"valid", "valid"}, l.caStates(card))
+	l.ca.setDown(true, false)
+	require.ErrorIs(t, l.changeState(card, token.PermLost), op.ErrLater)
+	require.ErrorIs(t, l.changeState(card, token.Suspended), op.ErrLater)
+	l.ca.setDown(false, false)
+	require.NoError(t, l.server.Reconcile(t.Context(), l.store))
+	assert.Equal(t, token.Suspended, l.record(card.CUID()).Status)
+	assert.Equal(t, []string{"revoked_on_hold", "revoked_on_hold"}, l.caStates(card))
+	l.checkInvariants(card)
+}
+
+// A server that dies in the midst of a change of state leaves one that is finished.
+func TestChangeOfStateOutlivesTheServer(t *testing.T) {
+	for _, point := range []string{routing.FailRevokeDone, routing.FailRevokeOutcome} {
+		for nth := 1; nth <= 2; nth++ {
+			l := enrollLab(t, "defKeySet")
+			card := newCard(t, "gp211-scp02")
+			l.mustEnroll(card)
+			seen := 0
+			l.onFailpoint(func(name string) error {
+				if name == point {
+					seen++
+				}
+				if seen == nth {
+					return contact.ErrKilled
+				}
+				return nil
+			})
+			_ = l.changeState(card, token.PermLost) // it may be done at the last point
+			l.onFailpoint(nil)
+			require.NoError(t, l.server.Reconcile(t.Context(), l.store))
+			assert.Equal(t, []string{"revoked 1", "revoked 1"}, l.caStates(card), point)
+			assert.Equal(t, token.PermLost, l.record(card.CUID()).Status, point)
+			assert.Empty(t, l.openIntents(card.CUID()))
+		}
+	}
+}
+
+// A card that is reported lost while its CA is away is no use to whoever has it.
+func TestTokenThatWaitsIsRefusedOnceTheCAAnswers(t *testing.T) {
+	l := enrollLab(t, "defKeySet")
+	card := newCard(t, "gp211-scp02")
+	l.mustEnroll(card)
+	l.ca.setDown(true, false)
+	require.ErrorIs(t, l.changeState(card, token.PermLost), op.ErrLater)
+	l.ca.setDown(false, false)
+	end := l.enroll(card)
+	assert.Equal(t, wire.StatusUnusableKeyCompromise, end.Status)
+	assert.Equal(t, token.PermLost, l.record(card.CUID()).Status)
 }
 
 // A certificate that the new token holds too is spared only where its type says so.

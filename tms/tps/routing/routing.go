@@ -30,6 +30,9 @@ const (
 	FailRevokeOutcome  = "revoke.outcome"         // outcome recorded
 )
 
+// errShared is why a certificate is spared.
+var errShared = errors.New("another active token holds it")
+
 // Errors of routing.
 var (
 	// ErrNoConnection means that a connector is not configured or not enabled.
@@ -131,7 +134,7 @@ func (r *Router) revoke(ctx context.Context, card *tokendb.Card, step *tokendb.S
 			return err
 		}
 		if held {
-			return step.Failed(ctx, errors.New("another active token holds the certificate"))
+			return step.Spared(ctx, what, true, errShared)
 		}
 	}
 	ca, err := r.Signer(what.Authority, what.CA)
@@ -156,7 +159,7 @@ func (r *Router) revoke(ctx context.Context, card *tokendb.Card, step *tokendb.S
 	case errors.Is(err, connector.ErrCANotFound), errors.Is(err, connector.ErrCANotOnHold):
 		r.log().Error("certificate not revoked", "serial", what.Serial, "reason", what.Reason,
 			"err", err)
-		err = step.Failed(ctx, err)
+		err = step.Spared(ctx, what, false, err)
 	default:
 		return fmt.Errorf("revoking certificate %s: %w", what.Serial, err)
 	}

@@ -70,6 +70,9 @@ type Revoke struct {
 	Reason int
 	// EvenShared revokes a certificate that another active token holds too.
 	EvenShared bool `json:",omitempty"`
+	// Then is the state that the token moves to with the end of the last revocation
+	// that says so; nil leaves the state to others.
+	Then *token.State `json:",omitempty"`
 }
 
 // Revocation reads what a revocation intent says.
@@ -154,5 +157,27 @@ func (s *Step) Revoked(ctx context.Context, r Revocation) error {
 	e.mark = []store.CertMark{{CertID: r.CertID, Status: status}}
 	e.activities = []token.Activity{s.card.activity(op, token.Success,
 		fmt.Sprintf("certificate %s, reason %d", r.Serial, r.Reason))}
+	s.card.follow(&e, s.intent, r.Revoke)
+	return s.card.apply(ctx, e)
+}
+
+// Spared records that a certificate is not revoked after all, and why: another token
+// needs it (activity token_modify), or its CA does not know it or can't (activity
+// cert_revocation or cert_unrevocation, failed). It is written even if the client has
+// gone.
+func (s *Step) Spared(ctx context.Context, r Revocation, shared bool, cause error) error {
+	ctx, cancel := mustWrite(ctx)
+	defer cancel()
+	e := s.card.ending(s.intent, token.OutcomeFailed, cause.Error())
+	op, result := token.OpCertRevocation, token.Failure
+	switch {
+	case shared:
+		op, result = token.OpModify, token.Success
+	case r.Reason == reasonRelease:
+		op = token.OpCertUnrevocation
+	}
+	e.activities = []token.Activity{s.card.activity(op, result,
+		fmt.Sprintf("certificate %s not revoked: %v", r.Serial, cause))}
+	s.card.follow(&e, s.intent, r.Revoke)
 	return s.card.apply(ctx, e)
 }

@@ -2,10 +2,9 @@ package tokendb
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"slices"
 
+	"tokenwright/tms/store"
 	"tokenwright/tms/token"
 )
 
@@ -69,37 +68,96 @@ func (f Cleared) from(r token.Record) token.Record {
 	return r
 }
 
-// KeepCertificate records that a certificate is not revoked, and why; activity
-// token_modify.
-func (c *Card) KeepCertificate(ctx context.Context, id token.CertID, why string) error {
-	return c.apply(ctx, edit{
-		why: "certificate kept: " + id.Serial, to: asItIs,
-		activities: []token.Activity{
-			c.activity(token.OpModify, token.Success,
-				fmt.Sprintf("certificate %s not revoked: %s", id.Serial, why)),
-		},
-	})
+// Revoking is a certificate that a change of state has revoked, held or released.
+type Revoking struct {
+	token.Certificate
+	Revoke
 }
 
-// CallOff gives up revocations and releases of these certificates that could not be
-// carried out; activity cert_revocation or cert_unrevocation, failed.
-func (c *Card) CallOff(ctx context.Context, list []token.CertID, cause error) error {
+// BeginChange announces a change of state that certificates depend on: those of list
+// are revoked, held or released, and with the end of the last one the token moves to
+// the state. Those of kept are not, though they might have been, as their token type
+// says. All of it is one change of the record: whoever finds the steps, finds them all.
+// Resume gives them. Activity token_modify for each kept one.
+func (c *Card) BeginChange(ctx context.Context, to token.State, list []Revoking,
+	kept []token.CertID,
+) error {
+	e := edit{why: token.CleanMessage("about to change state to " + to.String()), to: asItIs}
+	for _, n := range list {
+		n.Then = &to
+		e.begin = append(e.begin, c.revocation(n.Certificate, n.Revoke))
+	}
+	for _, id := range kept {
+		e.activities = append(e.activities, c.activity(token.OpModify, token.Success,
+			fmt.Sprintf("certificate %s not revoked: as its token type says", id.Serial)))
+	}
+	if len(e.begin)+len(e.activities) == 0 {
+		return nil
+	}
+	return c.apply(ctx, e)
+}
+
+// Announced gives the state that the token will move to when the revocations that go
+// before it are carried out.
+func (c *Card) Announced() (to token.State, ok bool) {
+	for _, s := range c.Resume(token.IntentRevokeCert) {
+		if r, err := s.Revocation(); err == nil && r.Then != nil {
+			return *r.Then, true
+		}
+	}
+	return to, false
+}
+
+// follow has the change that ends the last revocation of an announced change of state
+// make that too; activity token_status_change in the name of who asked for it. A move
+// that is not allowed any more, since an operation was faster, is not made.
+func (c *Card) follow(e *edit, ending token.Intent, how Revoke) {
+	if how.Then == nil {
+		return
+	}
+	for _, s := range c.Resume(token.IntentRevokeCert) {
+		if r, err := s.Revocation(); err == nil && r.Then != nil && s.intent.ID != ending.ID {
+			return
+		}
+	}
+	from, to := c.rec.Status, *how.Then
+	if !c.db.rules.Manual.AllowsByHand(c.rec, to) {
+		return
+	}
+	message := token.Transition{From: from, To: to}.Describe()
+	a := c.activity(token.OpStatusChange, token.Success, message)
+	a.Actor = ending.Actor
+	e.activities = append(e.activities, a)
+	e.why = token.CleanMessage("state changed: " + message)
+	e.to = func(r token.Record) (token.Record, error) {
+		if r.Status != from {
+			return r, c.fail(ErrNotAllowed, statusNotAllowed, message, nil)
+		}
+		return r.InState(to), nil
+	}
+}
+
+// CallOff gives up an announced change of state with what is left to do of it; activity
+// cert_revocation or cert_unrevocation, failed. What a CA has done already stays done.
+func (c *Card) CallOff(ctx context.Context, cause error) error {
 	ctx, cancel := mustWrite(ctx)
 	defer cancel()
-	var errs []error
+	e := edit{why: token.CleanMessage("change of state given up: " + cause.Error()), to: asItIs}
 	for _, s := range c.Resume(token.IntentRevokeCert) {
 		r, err := s.Revocation()
-		if err != nil || !slices.Contains(list, r.CertID) {
+		if err != nil || r.Then == nil {
 			continue
 		}
-		e := c.ending(s.intent, token.OutcomeFailed, cause.Error())
+		e.end = append(e.end, store.IntentEnd{ID: s.intent.ID, Outcome: token.OutcomeFailed})
 		op := token.OpCertRevocation
 		if r.Reason == reasonRelease {
 			op = token.OpCertUnrevocation
 		}
-		e.activities = []token.Activity{c.activity(op, token.Failure,
-			fmt.Sprintf("certificate %s: %v", r.Serial, cause))}
-		errs = append(errs, c.apply(ctx, e))
+		e.activities = append(e.activities, c.activity(op, token.Failure,
+			fmt.Sprintf("certificate %s: %v", r.Serial, cause)))
 	}
-	return errors.Join(errs...)
+	if len(e.end) == 0 {
+		return nil
+	}
+	return c.apply(ctx, e)
 }
