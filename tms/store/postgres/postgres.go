@@ -188,3 +188,6 @@ func (db *DB) enter() bool {
 		return true
 	}
 }
+
+// Admin gives the connections for changes, for whoever makes databases or loads them in bulk.
+func (db *DB) Admin() *stdsql.DB { return db.writes }

@@ -17,7 +17,7 @@ func Text(text string) string {
 	}
 	var b strings.Builder
 	n := 0
-	for i := 0; i < len(text); i++ {
+	for i := range len(text) {
 		if text[i] != '?' {
 			b.WriteByte(text[i])
 			continue

@@ -28,10 +28,15 @@ const certStatement = `INSERT INTO certificates
 		not_before = excluded.not_before, not_after = excluded.not_after,
 		modified = excluded.modified`
 
+const (
+	dropText = "DELETE FROM certificates WHERE cuid = ? AND issuer = ? AND serial = ?"
+	markText = "UPDATE certificates SET status = ?, modified = ? WHERE issuer = ? AND serial = ?"
+)
+
 // certificates makes the certificates' part of a change.
-func (w *writer) certificates(ctx context.Context, c store.Change) error {
+func certificates(ctx context.Context, t tx, c store.Change) error {
 	for _, n := range c.Certs {
-		err := run(ctx, w.stmt.cert, n.CUID.String(), n.Issuer, n.Serial, n.Origin.String(),
+		_, err := t.Exec(ctx, certStatement, n.CUID.String(), n.Issuer, n.Serial, n.Origin.String(),
 			n.Subject, n.Authority, n.CA, n.KRA, n.KeyID, n.UserID, n.Type, n.KeyType, n.Container,
 			string(n.Status), string(n.Presence), nanos(n.NotBefore), nanos(n.NotAfter),
 			nanos(n.Created), nanos(n.Modified))
@@ -40,12 +45,12 @@ func (w *writer) certificates(ctx context.Context, c store.Change) error {
 		}
 	}
 	for _, id := range c.Drop {
-		if err := run(ctx, w.stmt.drop, c.CUID.String(), id.Issuer, id.Serial); err != nil {
+		if _, err := t.Exec(ctx, dropText, c.CUID.String(), id.Issuer, id.Serial); err != nil {
 			return fmt.Errorf("dropping certificate %s: %w", id.Serial, err)
 		}
 	}
 	for _, m := range c.Mark {
-		err := run(ctx, w.stmt.mark, string(m.Status), nanos(c.At), m.Issuer, m.Serial)
+		_, err := t.Exec(ctx, markText, string(m.Status), nanos(c.At), m.Issuer, m.Serial)
 		if err != nil {
 			return fmt.Errorf("marking certificate %s: %w", m.Serial, err)
 		}

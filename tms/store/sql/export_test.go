@@ -1,6 +1,7 @@
 package sql
 
 import (
+	"context"
 	"strings"
 	"testing"
 	"time"
@@ -25,7 +26,9 @@ func OpenBusy(t *testing.T, path string, busy time.Duration) *Store {
 func Synchronous(t *testing.T, s *Store) int {
 	t.Helper()
 	var level int
-	require.NoError(t, s.writer.conn.QueryRowContext(t.Context(), "PRAGMA synchronous").Scan(&level))
+	require.NoError(t, s.engine.change(t.Context(), func(ctx context.Context, x tx) error {
+		return x.Row(ctx, "PRAGMA synchronous", nil, &level)
+	}))
 	return level
 }
 
@@ -85,7 +88,7 @@ func CheckPlans(t *testing.T, s *Store) {
 
 func checkPlan(t *testing.T, s *Store, name, text string, args []any) {
 	t.Helper()
-	rows, err := s.reads.QueryContext(t.Context(), "EXPLAIN QUERY PLAN "+text, args...)
+	rows, err := s.engine.Reads().QueryContext(t.Context(), "EXPLAIN QUERY PLAN "+text, args...)
 	require.NoError(t, err)
 	defer func() { require.NoError(t, rows.Close()) }()
 	var plan []string

@@ -233,18 +233,15 @@ func (q *query) text(columns, table, order string, limit int) string {
 func list[T any](ctx context.Context, s *Store, text string, args []any,
 	scan func(*stdsql.Rows) (T, error),
 ) ([]T, error) {
-	if s.isClosed() {
-		return nil, store.ErrClosed
-	}
 	ctx, cancel := context.WithTimeout(ctx, readTimeout)
 	defer cancel()
-	items, err := collect(ctx, s.reads, text, args, scan)
+	items, err := collect(ctx, s.engine.Reads(), s.engine.text(text), args, scan)
 	switch {
 	case err == nil:
 		return items, nil
 	case ctx.Err() != nil:
 		return nil, ctx.Err() // the driver only says that it was interrupted
-	case s.isClosed():
+	case closed(err):
 		return nil, store.ErrClosed
 	}
 	return nil, err
@@ -268,3 +265,6 @@ func collect[T any](ctx context.Context, db *stdsql.DB, text string, args []any,
 	}
 	return items, rows.Err()
 }
+
+// closed tells the one thing that database/sql says of itself when it is closed.
+func closed(err error) bool { return err != nil && err.Error() == "sql: database is closed" }

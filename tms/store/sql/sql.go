@@ -1,52 +1,63 @@
-// Package sql is the embedded home of token records: one SQLite file, no server
-// and no C compiler.
+// Package sql keeps token records in an SQL database: an embedded SQLite file for one machine, with
+// no server and no C compiler, or a PostgreSQL server for several.
 //
-// It owns the schema and its migrations, durability (write-ahead log, every
-// commit synced), the single writer that commits the changes of concurrent
-// callers in groups, and indexed, paged, time-limited lists. It must not know
-// what a change means or whether it is allowed.
+// It owns the schema, the statements, and indexed, paged, time-limited lists: the same code for both
+// databases. It must not know what a change means or whether it is allowed, nor how a database
+// commits, which is for packages sqlite and postgres.
 package sql
 
 import (
 	"context"
 	stdsql "database/sql"
+	"embed"
 	"errors"
-	"fmt"
-	"net/url"
-	"os"
-	"path/filepath"
-	"sync"
+	"io/fs"
 	"time"
 
-	_ "modernc.org/sqlite" // the database/sql driver "sqlite"
-
 	"tokenwright/tms/store"
+	"tokenwright/tms/store/postgres"
+	"tokenwright/tms/store/sqlite"
 )
 
-const (
-	// busyTimeout is how long a change waits for another process that writes
-	// to the same file.
-	busyTimeout = 5 * time.Second
-	// readTimeout bounds every question, whatever the caller's patience.
-	readTimeout = 10 * time.Second
-	// openTimeout bounds opening and migrating.
-	openTimeout = time.Minute
-	// readers is the number of connections that answer questions.
-	readers = 4
+// readTimeout bounds every question, whatever the caller's patience.
+const readTimeout = 10 * time.Second
+
+// applicationID marks a file as a token database (the four letters "tmsT").
+const applicationID = 0x746d7354
+
+//go:embed migrations
+var migrations embed.FS
+
+// Errors of a database that this program must leave alone.
+var (
+	// ErrForeign: the file is a SQLite database of something else.
+	ErrForeign = sqlite.ErrForeign
+	// ErrNewer: a newer program has changed the schema of the file.
+	ErrNewer = sqlite.ErrNewer
 )
 
-// Store is the home. It implements store.Store, store.IntentLister and
-// store.CertLister. Its zero value is of no use; Open makes one.
+// tx is what a change is made with. Texts are constants, with the placeholders of SQLite.
+type tx interface {
+	// Exec gives the number of rows changed, Row an answer of one row or sql.ErrNoRows.
+	Exec(ctx context.Context, text string, args ...any) (int64, error)
+	Row(ctx context.Context, text string, args []any, dest ...any) error
+	// Lock has others who lock the same name wait until the change is made.
+	Lock(ctx context.Context, name string) error
+}
+
+// engine is an open database.
+type engine interface {
+	change(ctx context.Context, do func(context.Context, tx) error) error
+	// text turns the placeholders of SQLite into those of the database.
+	text(string) string
+	Reads() *stdsql.DB
+	Close() error
+}
+
+// Store is the home. It implements store.Store, store.IntentLister and store.CertLister. Its zero
+// value is of no use; Open or OpenPostgres makes one.
 type Store struct {
-	reads  *stdsql.DB
-	writes *stdsql.DB
-	writer *writer
-
-	queue   chan *request // unbuffered: what was sent will be answered
-	quit    chan struct{} // closed by Close: no more requests
-	stopped chan struct{} // closed by the writer when it has ended
-	once    sync.Once     // for Close
-	closed  error         // what it returned
+	engine engine
 }
 
 var (
@@ -55,120 +66,88 @@ var (
 	_ store.CertLister   = (*Store)(nil)
 )
 
-// Open opens the database file at path, makes it if there is none (readable by
-// its owner only), and brings its schema up to date. A file that is not a token
-// database, or one that a newer program has migrated, is refused and left
-// alone. The caller closes the store.
-func Open(ctx context.Context, path string) (*Store, error) {
-	return open(ctx, path, busyTimeout)
-}
+// Open opens the database file at path, makes it if there is none (readable by its owner only), and
+// brings its schema up to date. A file that is not a token database, or one that a newer program has
+// migrated, is refused and left alone. The caller closes the store.
+func Open(ctx context.Context, path string) (*Store, error) { return open(ctx, path, 0) }
 
 func open(ctx context.Context, path string, busy time.Duration) (*Store, error) {
-	s, err := openFile(ctx, path, busy)
+	schema, err := steps("sqlite")
 	if err != nil {
-		return nil, fmt.Errorf("opening token database %s: %w", path, err)
-	}
-	return s, nil
-}
-
-func openFile(ctx context.Context, path string, busy time.Duration) (_ *Store, err error) {
-	ctx, cancel := context.WithTimeout(ctx, openTimeout)
-	defer cancel()
-	if err := create(path); err != nil {
 		return nil, err
 	}
-	s := &Store{
-		queue:   make(chan *request),
-		quit:    make(chan struct{}),
-		stopped: make(chan struct{}),
+	db, err := sqlite.Open(ctx, path,
+		sqlite.Kind{ApplicationID: applicationID, Schema: schema, Busy: busy})
+	if err != nil {
+		return nil, err
 	}
-	defer func() {
+	return &Store{engine: file{db}}, nil
+}
+
+// OpenPostgres opens the database on a PostgreSQL server and brings its schema up to date. The caller
+// closes the store.
+func OpenPostgres(ctx context.Context, c postgres.Config) (*Store, error) {
+	schema, err := steps("postgres")
+	if err != nil {
+		return nil, err
+	}
+	db, err := postgres.Open(ctx, c, postgres.Kind{Name: "tokens", Schema: schema})
+	if err != nil {
+		return nil, err
+	}
+	return &Store{engine: server{db}}, nil
+}
+
+// steps are the scripts that make the schema for one kind of database, in their order.
+func steps(kind string) ([]string, error) {
+	names, err := fs.Glob(migrations, "migrations/"+kind+"/*.sql") // sorted by name
+	if err != nil {
+		return nil, err
+	}
+	out := make([]string, len(names))
+	for i, name := range names {
+		text, err := migrations.ReadFile(name)
 		if err != nil {
-			err = errors.Join(err, s.closeFiles())
+			return nil, err
 		}
-	}()
-	if s.writes, err = stdsql.Open("sqlite", dsn(path, busy, "synchronous(FULL)")); err != nil {
-		return nil, err
+		out[i] = string(text)
 	}
-	s.writes.SetMaxOpenConns(1)
-	if s.writer, err = newWriter(ctx, s.writes); err != nil {
-		return nil, err
-	}
-	if s.reads, err = stdsql.Open("sqlite", dsn(path, busy, "query_only(1)")); err != nil {
-		return nil, err
-	}
-	s.reads.SetMaxOpenConns(readers)
-	s.reads.SetMaxIdleConns(readers)
-	if err = s.reads.PingContext(ctx); err != nil {
-		return nil, err
-	}
-	go s.write()
-	return s, nil
+	return out, nil
 }
 
-// create makes an empty file of the right mode, so that SQLite never makes one
-// that others can read, and syncs its directory entry.
-func create(path string) error {
-	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
-	if errors.Is(err, os.ErrExist) {
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	if err := f.Close(); err != nil {
-		return err
-	}
-	dir, err := os.Open(filepath.Dir(path))
-	if err != nil {
-		return err
-	}
-	return errors.Join(dir.Sync(), dir.Close())
+// Close waits for the changes that were taken on and closes the database. Later calls of any method
+// return store.ErrClosed; closing again returns what the first Close returned.
+func (s *Store) Close() error { return s.engine.Close() }
+
+// file is a SQLite file.
+type file struct{ *sqlite.DB }
+
+func (f file) change(ctx context.Context, do func(context.Context, tx) error) error {
+	err := f.Change(ctx, func(ctx context.Context, t *sqlite.Tx) error { return do(ctx, single{t}) })
+	return closedAs(err, sqlite.ErrClosed)
 }
 
-// dsn names the file and what every connection to it is set to.
-func dsn(path string, busy time.Duration, pragmas ...string) string {
-	q := url.Values{}
-	q.Add("_pragma", fmt.Sprintf("busy_timeout(%d)", busy.Milliseconds()))
-	for _, p := range pragmas {
-		q.Add("_pragma", p)
-	}
-	u := url.URL{Scheme: "file", Opaque: (&url.URL{Path: path}).EscapedPath(), RawQuery: q.Encode()}
-	return u.String()
+func (file) text(text string) string { return text }
+
+// single is a transaction beside which there is no other.
+type single struct{ *sqlite.Tx }
+
+func (single) Lock(context.Context, string) error { return nil }
+
+// server is a database on a PostgreSQL server.
+type server struct{ *postgres.DB }
+
+func (p server) change(ctx context.Context, do func(context.Context, tx) error) error {
+	err := p.Change(ctx, func(ctx context.Context, t *postgres.Tx) error { return do(ctx, t) })
+	return closedAs(err, postgres.ErrClosed)
 }
 
-// Close waits for the changes that were taken on, folds the write-ahead log
-// into the file and closes it. Later calls of any method return
-// store.ErrClosed; closing again returns what the first Close returned.
-func (s *Store) Close() error {
-	s.once.Do(func() {
-		close(s.quit)
-		<-s.stopped
-		_, err := s.writer.conn.ExecContext(context.Background(), "PRAGMA wal_checkpoint(TRUNCATE)")
-		s.closed = errors.Join(err, s.closeFiles())
-	})
-	return s.closed
-}
+func (server) text(text string) string { return postgres.Text(text) }
 
-func (s *Store) isClosed() bool {
-	select {
-	case <-s.quit:
-		return true
-	default:
-		return false
+// closedAs turns an engine's word for closed into the contract's.
+func closedAs(err, closed error) error {
+	if errors.Is(err, closed) {
+		return store.ErrClosed
 	}
-}
-
-func (s *Store) closeFiles() error {
-	var errs []error
-	if s.reads != nil {
-		errs = append(errs, s.reads.Close())
-	}
-	if s.writer != nil {
-		errs = append(errs, s.writer.close())
-	}
-	if s.writes != nil {
-		errs = append(errs, s.writes.Close())
-	}
-	return errors.Join(errs...)
+	return err
 }

@@ -26,7 +26,7 @@ func openReadOnly(ctx context.Context, path string, k Kind) (_ *stdsql.DB, err e
 	if _, err := os.Stat(path); err != nil {
 		return nil, err
 	}
-	u, err := url.Parse(dsn(path, "query_only(1)"))
+	u, err := url.Parse(dsn(path, k.busy(), "query_only(1)"))
 	if err != nil {
 		return nil, err
 	}

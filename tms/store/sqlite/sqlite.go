@@ -21,7 +21,7 @@ import (
 )
 
 const (
-	busyTimeout = 5 * time.Second // how long a change waits for another process that writes
+	busyTimeout = 5 * time.Second // see Kind.Busy
 	openTimeout = time.Minute
 	readers     = 4 // connections that answer questions
 )
@@ -42,6 +42,15 @@ type Kind struct {
 	// Schema are the steps that make the schema, each an SQL script; the schema's version is
 	// how many of them were made. Steps are added at the end and never changed.
 	Schema []string
+	// Busy is how long a change waits for another process that writes; 0: five seconds.
+	Busy time.Duration
+}
+
+func (k Kind) busy() time.Duration {
+	if k.Busy > 0 {
+		return k.Busy
+	}
+	return busyTimeout
 }
 
 // DB is an open database. Its zero value is of no use. It is safe for concurrent use, and several
@@ -80,14 +89,14 @@ func open(ctx context.Context, path string, k Kind) (_ *DB, err error) {
 			err = errors.Join(err, db.closeFiles())
 		}
 	}()
-	if db.writes, err = stdsql.Open("sqlite", dsn(path, "synchronous(FULL)")); err != nil {
+	if db.writes, err = stdsql.Open("sqlite", dsn(path, k.busy(), "synchronous(FULL)")); err != nil {
 		return nil, err
 	}
 	db.writes.SetMaxOpenConns(1)
 	if db.writer, err = newWriter(ctx, db.writes, k); err != nil {
 		return nil, err
 	}
-	if db.reads, err = stdsql.Open("sqlite", dsn(path, "query_only(1)")); err != nil {
+	if db.reads, err = stdsql.Open("sqlite", dsn(path, k.busy(), "query_only(1)")); err != nil {
 		return nil, err
 	}
 	db.reads.SetMaxOpenConns(readers)
@@ -120,9 +129,9 @@ func create(path string) error {
 }
 
 // dsn names the file and what every connection to it is set to.
-func dsn(path, pragma string) string {
+func dsn(path string, busy time.Duration, pragma string) string {
 	q := url.Values{}
-	q.Add("_pragma", fmt.Sprintf("busy_timeout(%d)", busyTimeout.Milliseconds()))
+	q.Add("_pragma", fmt.Sprintf("busy_timeout(%d)", busy.Milliseconds()))
 	q.Add("_pragma", "foreign_keys(1)")
 	q.Add("_pragma", pragma)
 	u := url.URL{Scheme: "file", Opaque: (&url.URL{Path: path}).EscapedPath(), RawQuery: q.Encode()}
