@@ -34,7 +34,8 @@ const help = `Make and run an instance of the token management system.
   tms kra create         makes its key recovery authority; tms kra --help
 
 Exit codes: 0 done, 1 failed, 2 wrong command line, 3 instance or configuration wrong,
-4 init or create found something already there.`
+4 init or create found something already there, 5 no such token or certificate, 6 not allowed to
+whoever asks.`
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)

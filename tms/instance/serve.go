@@ -34,6 +34,7 @@ type serving struct {
 	plain               http.Handler // of listenPlain; nil: handler
 	sessions            func() int   // nil when the subsystem has none
 	listeners           []net.Listener
+	admin               administration
 }
 
 // Address is where a subsystem is offered.
@@ -144,6 +145,9 @@ func (i *Instance) Listen(ctx context.Context) error {
 			}
 			p.listeners = append(p.listeners, l)
 		}
+		if err := p.listenAdmin(ctx); err != nil {
+			return err
+		}
 	}
 	return nil
 }
@@ -167,7 +171,7 @@ func (p *part) closeListeners() error {
 		}
 	}
 	p.listeners = nil
-	return errors.Join(errs...)
+	return errors.Join(append(errs, p.closeAdmin())...)
 }
 
 // Serve answers requests until ctx ends, then lets running ones finish for as long as
@@ -177,7 +181,7 @@ func (i *Instance) Serve(ctx context.Context) error {
 	if err := i.Listen(ctx); err != nil {
 		return errors.Join(err, i.closeAll())
 	}
-	failed := make(chan error, 2*len(i.parts))
+	failed := make(chan error, 4*len(i.parts))
 	var atWork []*running
 	for _, p := range i.parts {
 		atWork = append(atWork, p.start(failed)...)
@@ -229,19 +233,12 @@ type running struct {
 	cancel context.CancelFunc
 }
 
-// start serves on the part's listeners; the first is HTTPS, the second plain HTTP.
+// start serves on the part's listeners: the first is HTTPS, the second plain HTTP, and then those of
+// administration.
 func (p *part) start(failed chan<- error) []*running {
 	var out []*running
 	for n, l := range p.listeners {
-		base, cancel := context.WithCancel(context.Background())
-		s := &http.Server{
-			Handler: p.handler, TLSConfig: p.tls, ReadHeaderTimeout: readHeaderTimeout,
-			IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeaderBytes,
-			ErrorLog:    slog.NewLogLogger(p.log.Handler(), slog.LevelDebug),
-			BaseContext: func(net.Listener) context.Context { return base },
-			// A conversation is full duplex over one HTTP/1.1 request.
-			TLSNextProto: map[string]func(*http.Server, *tls.Conn, http.Handler){},
-		}
+		s, cancel := p.httpServer(p.handler)
 		serve := func() error { return s.ServeTLS(l, "", "") }
 		scheme := "https"
 		if n > 0 {
@@ -251,14 +248,31 @@ func (p *part) start(failed chan<- error) []*running {
 			}
 		}
 		p.log.Info("listening", "scheme", scheme, "addr", l.Addr().String())
-		go func() {
-			if err := serve(); !errors.Is(err, http.ErrServerClosed) {
-				failed <- fmt.Errorf("%s: %w", p.name, err)
-			}
-		}()
+		p.serveOn(serve, failed)
 		out = append(out, &running{part: p, server: s, cancel: cancel})
 	}
-	return out
+	return append(out, p.startAdmin(failed)...)
+}
+
+// httpServer makes the server of one listener; cancel ends the requests that run.
+func (p *part) httpServer(h http.Handler) (s *http.Server, cancel context.CancelFunc) {
+	base, cancel := context.WithCancel(context.Background())
+	return &http.Server{
+		Handler: h, TLSConfig: p.tls, ReadHeaderTimeout: readHeaderTimeout,
+		IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeaderBytes,
+		ErrorLog:    slog.NewLogLogger(p.log.Handler(), slog.LevelDebug),
+		BaseContext: func(net.Listener) context.Context { return base },
+		// A conversation is full duplex over one HTTP/1.1 request.
+		TLSNextProto: map[string]func(*http.Server, *tls.Conn, http.Handler){},
+	}, cancel
+}
+
+func (p *part) serveOn(serve func() error, failed chan<- error) {
+	go func() {
+		if err := serve(); !errors.Is(err, http.ErrServerClosed) {
+			failed <- fmt.Errorf("%s: %w", p.name, err)
+		}
+	}()
 }
 
 // stop takes no new request, waits for the running ones, and ends what is left.
