@@ -76,3 +76,28 @@ func TestPINResetRefusals(t *testing.T) {
 	assert.True(t, verifyPIN(t, card, "1234"), "the PIN is what it was")
 	assert.Contains(t, l.history(card.CUID()), "pin_reset failure")
 }
+
+// Another applet takes the keys along: no record may go on promising them, and no certificate be good for
+// a key that is gone.
+func TestPINResetThatReplacesTheApplet(t *testing.T) {
+	l := enrollLab(t, "defKeySet",
+		"op.pinReset.userKey.issuerinfo.enable=true", "op.pinReset.userKey.issuerinfo.value="+issuerURL,
+		"op.pinReset.userKey.update.applet.enable=true",
+		"op.pinReset.userKey.update.applet.requiredVersion.prot.2=1.5.65cbf5a6")
+	card := newCard(t, "gp211-scp02")
+	l.mustEnroll(card)
+	l.setPolicy(card, "PIN_RESET=YES")
+	assert.Equal(t, wire.EndOp{Operation: wire.OpResetPIN}, l.resetPIN("alice", "567890", card), "%s", l.log)
+	assert.True(t, verifyPIN(t, card, "567890"))
+	rec := l.record(card.CUID())
+	assert.Equal(t, token.Formatted, rec.Status)
+	assert.Empty(t, rec.UserID)
+	assert.Equal(t, "1.5.65cbf5a6", rec.AppletID)
+	assert.Equal(t, issuerURL, issuerOn(t, card))
+	for _, c := range l.certRecords(card.CUID()) {
+		assert.Equal(t, "revoked 4", l.ca.state(c.Serial))
+	}
+	assert.Empty(t, l.openIntents(card.CUID()))
+	l.mustEnroll(card)
+	l.checkInvariants(card)
+}

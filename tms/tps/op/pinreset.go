@@ -41,6 +41,8 @@ func PINReset(ctx context.Context, e *contact.Env, s *contact.Session) error {
 type pinReset struct {
 	*contact.Run
 	set profile.PINReset
+	// fresh tells that the applet was loaded in this session: the user's keys are gone.
+	fresh bool
 }
 
 func (p *pinReset) reset(ctx context.Context) error {
@@ -113,13 +115,23 @@ func (p *pinReset) admit(ctx context.Context) error {
 
 // prepare brings applet and keys up to what the token type wants, and opens a channel
 // to the applet. A token type that has the applet replaced takes the user's keys
-// away, which is for its administrator to know.
-func (p *pinReset) prepare(ctx context.Context) (*perso.Channel, error) {
+// away, which is for its administrator to know: the token is a formatted one then.
+func (p *pinReset) prepare(ctx context.Context) (ch *perso.Channel, err error) {
 	if p.Conf.UpdateApplet {
-		if _, err := p.UpdateApplet(ctx, false); err != nil {
+		if p.fresh, err = p.UpdateApplet(ctx, false); err != nil {
 			return nil, err
 		}
 	}
+	if ch, err = p.updateKeys(ctx); err != nil || !p.fresh || !p.Conf.WriteIssuer {
+		return ch, err
+	}
+	err = perso.WriteIssuerInfo(ctx, ch, p.Conf.IssuerInfo)
+	return ch, contact.Failf(wire.StatusBadStatus, err, "writing issuer info")
+}
+
+// updateKeys brings the card's own keys up to what the token type wants, and opens a
+// channel to the applet.
+func (p *pinReset) updateKeys(ctx context.Context) (*perso.Channel, error) {
 	ch, err := p.OpenApplet(ctx, contact.ChannelFor{Encrypted: true})
 	if err != nil {
 		return nil, err
@@ -146,6 +158,13 @@ func (p *pinReset) finish(ctx context.Context) error {
 	p.Log.Info("PIN set", "type", p.TokenType, "once", once)
 	if err := p.At(FailPINFinished); err != nil {
 		return err
+	}
+	if p.fresh { // nobody can use the certificates any more
+		if err := p.Authorities.Settle(ctx, p.Card); errors.Is(err, contact.ErrKilled) {
+			return err
+		} else if err != nil {
+			p.Log.Warn("certificates left to be revoked", "err", err)
+		}
 	}
 	if err := p.Client.Progress(ctx, percentDone, taskPINDone); err != nil {
 		p.Log.Info("client left before the end", "err", err)
