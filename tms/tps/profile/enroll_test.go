@@ -81,6 +81,19 @@ func TestKeysOnCurvesAgree(t *testing.T) {
 	assert.Equal(t, content.Token, k.Public)
 }
 
+// No applet imports a key on a curve, which would only come to light when the key is archived and certified.
+func TestKeysOnCurvesAreMadeOnTheCard(t *testing.T) {
+	const k = "op.enroll.userKey.keyGen.encryption."
+	const curve = k + "alg=5\n" + k + "keySize=384\n"
+	_, err := settings(t, curve+k+"serverKeygen.enable=true\n")
+	require.ErrorIs(t, err, conf.ErrValue)
+	assert.ErrorContains(t, err, "CS.cfg:3: "+k+"serverKeygen.enable")
+	assert.ErrorContains(t, err, "only RSA keys")
+	s, err := settings(t, curve+k+"serverKeygen.enable=false\n")
+	require.NoError(t, err)
+	assert.True(t, s.Enrolls["userKey"].Keys["encryption"].EC)
+}
+
 // Each mistake is named with the key, and with file and line.
 func TestMistakesInEnrollments(t *testing.T) {
 	const u = "op.enroll.userKey."

@@ -105,6 +105,11 @@ func (r *reader) key(prefix, name string) Key {
 		r.bad(prefix+"publicKeyNumber", "%w: the private key has the same number", conf.ErrValue)
 	}
 	r.algorithm(prefix, &k)
+	if k.EC && k.ServerSide {
+		// Found out at the card it would be too late: the key archived, its certificate signed.
+		r.bad(prefix+"serverKeygen.enable", "%w: applets take only RSA keys from outside; a key on a "+
+			"curve is made on the card (false), or the key is RSA (alg=2)", conf.ErrValue)
+	}
 	k.Public = r.capabilities(prefix + "public.keyCapabilities.")
 	k.Private = r.capabilities(prefix + "private.keyCapabilities.")
 	k.agree()
