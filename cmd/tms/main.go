@@ -32,6 +32,7 @@ const help = `Make and run an instance of the token management system.
   tms serve tks --dir D  runs one of them; the TPS finds the TKS by its configuration
   tms ca create ca1      makes a certificate authority in an instance; tms ca --help
   tms kra create         makes its key recovery authority; tms kra --help
+  tms ocsp create        makes an OCSP responder apart from its CAs; tms ocsp --help
 
 Exit codes: 0 done, 1 failed, 2 wrong command line, 3 instance or configuration wrong,
 4 init or create found something already there, 5 no such token or certificate, 6 not allowed to
@@ -47,7 +48,8 @@ func main() {
 func run(ctx context.Context, args []string, out, errOut io.Writer) int {
 	root := &cobra.Command{Use: "tms", Short: "Token management system", Long: help,
 		SilenceErrors: true, SilenceUsage: true}
-	root.AddCommand(initCommand(), serveCommand(), caCommand(), kraCommand(), versionCommand())
+	root.AddCommand(initCommand(), serveCommand(), caCommand(), kraCommand(), ocspCommand(),
+		versionCommand())
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
 	root.SetArgs(args)

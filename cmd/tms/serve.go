@@ -15,10 +15,13 @@ import (
 
 const serveHelp = `Run an instance: all of its subsystems, or the one that is named; "ca" names all of its CAs.
 
-In one process the TPS asks the TKS directly; apart from each other it asks over HTTPS, with
+In one process the TPS asks TKS, CAs and KRA directly; apart from each other it asks over HTTPS, with
 certificates on both sides. Each listens where service.listen of its CS.cfg says; TKS and KRA take
 only clients that their tps.list names, a CA those of its agents.list. A CA offers revocation lists and
-OCSP to everybody, where publish.listen says. GET /healthz answers 200 while a subsystem can do its work.
+OCSP to everybody, over plain HTTP where publish.listen says, and so does an OCSP responder apart from
+its CAs (tms ocsp --help). GET /healthz answers 200 while a subsystem can do its work.
+
+What operations will not find is warned about at the start: a connection, a profile, a load file.
 
 --plain adds a listener without TLS for the TPS, on a loopback address only: for the old test
 client, which knows nothing else.
@@ -29,6 +32,7 @@ finish for service.shutdownTimeout (30 s); a second signal ends the process at o
 const serveExample = `  tms serve --dir /srv/tms
   tms serve tks --dir /srv/tms
   tms serve ca --dir /srv/tms
+  tms serve ocsp --dir /srv/tms
   tms serve tps --dir /srv/tms --plain 127.0.0.1:8080`
 
 type serveOptions struct {
@@ -40,9 +44,9 @@ type serveOptions struct {
 func serveCommand() *cobra.Command {
 	var o serveOptions
 	cmd := &cobra.Command{
-		Use: "serve [tks|tps|kra|ca|ca1...]", Short: "Run an instance", Long: serveHelp, Example: serveExample,
+		Use: "serve [tks|tps|kra|ocsp|ca|ca1...]", Short: "Run an instance", Long: serveHelp, Example: serveExample,
 		Args:      usage(cobra.MatchAll(cobra.MaximumNArgs(1), knownSubsystem)),
-		ValidArgs: []string{instance.TKS, instance.TPS, instance.KRA, instance.CA},
+		ValidArgs: []string{instance.TKS, instance.TPS, instance.KRA, instance.CA, instance.OCSP},
 		RunE: func(cmd *cobra.Command, args []string) error {
 			log, err := newLog(cmd.ErrOrStderr(), o.level, o.format)
 			if err != nil {

@@ -12,6 +12,7 @@
 //	ca/          the CA that issues the certificates below, for TLS only; needed to issue, not to run
 //	tks/         CS.cfg, keystore, keystore.passphrase, certs/
 //	kra/         CS.cfg, keystore, keystore.passphrase, certs/, keys.db
+//	ocsp/        CS.cfg, keystore, keystore.passphrase, certs/: a responder apart from its CAs
 //	kra-agents/  certificates of recovery agents, to be handed out
 //	tps/         CS.cfg, keystore, keystore.passphrase, certs/, tokens.db, phoneHome.xml, applets/
 //
@@ -26,6 +27,8 @@
 //	service.shutdownTimeout how long running requests may go on when the process is told to stop
 //	service.certNickname    server certificate (serverCert)
 //	keystore.path, keystore.passphraseFile, tokendb.path, phoneHome.path
+//	publish.listen          CA, OCSP: host:port of a plain HTTP listener for everybody
+//	OCSP: ocsp.list, ocsp.<ca>.*, ocsp.validity, ocsp.memory
 //	TPS: tps.connector.<id>.*, conn.<id>.tksSharedSymKeyName
 //	KRA: tps.list, tps.<n>.{userid,subject,fingerprint}, kra.agents.list,
 //	     kra.agents.<name>.{subject,fingerprint}, kra.{transportUnit,storageUnit,auditKey}.nickName,

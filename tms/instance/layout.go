@@ -55,7 +55,7 @@ func Subsystems(dir string) ([]string, error) {
 		}
 	}
 	var out []string
-	for _, name := range append(names, KRA, TPS) {
+	for _, name := range append(names, KRA, OCSP, TPS) {
 		_, err := os.Stat(filepath.Join(dir, name, configFile))
 		switch {
 		case err == nil:

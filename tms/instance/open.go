@@ -18,8 +18,8 @@ import (
 
 // Options say how an instance is opened. The zero value opens all that its directory holds.
 type Options struct {
-	// Subsystems are those to open: TKS, TPS, KRA, a CA by its name, or CA for all CAs; nil means
-	// all that are there.
+	// Subsystems are those to open: TKS, TPS, KRA, OCSP, a CA by its name, or CA for all CAs; nil
+	// means all that are there.
 	Subsystems []string
 	// Log gets what the subsystems have to say; nil discards.
 	Log *slog.Logger
@@ -44,9 +44,10 @@ type Instance struct {
 	dir     string
 	log     *slog.Logger
 	parts   []*part
-	tks     *tksPart // nil when not opened
-	tps     *tpsPart // nil when not opened
-	kra     *kraPart // nil when not opened
+	tks     *tksPart  // nil when not opened
+	tps     *tpsPart  // nil when not opened
+	kra     *kraPart  // nil when not opened
+	ocsp    *ocspPart // nil when not opened
 	cas     map[string]*caPart
 	closers []io.Closer
 }
@@ -91,9 +92,9 @@ func choose(dir string, asked, there []string) ([]string, error) {
 	}
 	for _, name := range asked {
 		switch {
-		case name != TKS && name != TPS && name != KRA && kindOf(name) != CA:
-			return nil, fmt.Errorf("no subsystem %q: want %s, %s, %s, %s, or a CA by its name", name,
-				TKS, TPS, KRA, CA)
+		case name != TKS && name != TPS && name != KRA && name != OCSP && kindOf(name) != CA:
+			return nil, fmt.Errorf("no subsystem %q: want %s, %s, %s, %s, %s, or a CA by its name", name,
+				TKS, TPS, KRA, OCSP, CA)
 		case !slices.ContainsFunc(out, func(o string) bool { return o == name || kindOf(o) == name }):
 			return nil, fmt.Errorf("%s: %w: no subsystem %q is there", dir, ErrNoInstance, name)
 		}
@@ -113,6 +114,8 @@ func (i *Instance) open(ctx context.Context, name string, o Options) error {
 		err = i.openCA(ctx, p, o)
 	case KRA:
 		err = i.openKRA(ctx, p, o)
+	case OCSP:
+		err = i.openOCSP(ctx, p, o)
 	default:
 		err = i.openTPS(ctx, p, o)
 	}

@@ -50,6 +50,7 @@ func (a Address) URL() string { return a.Scheme + "://" + dialable(a.Addr.String
 // defaultListen is where subsystems listen when their configuration does not say.
 var defaultListen = map[string]string{
 	TKS: "127.0.0.1:8444", TPS: ":8443", CA: "127.0.0.1:8446", KRA: "127.0.0.1:8445",
+	OCSP: "127.0.0.1:8447",
 }
 
 // readServing reads the service.* keys and the server certificate.
@@ -80,13 +81,13 @@ func (p *part) readServing() error {
 	return nil
 }
 
-// readPlain reads where plain HTTP is spoken: by a TPS on this machine only, by a CA to everybody,
-// as all that it offers there is signed.
+// readPlain reads where plain HTTP is spoken: by a TPS on this machine only, by a CA and an OCSP
+// responder to everybody, as all that they offer there is signed.
 func (p *part) readPlain() error {
 	key, check := "service.listenPlain", checkLoopback
 	switch kindOf(p.name) {
 	case TPS:
-	case CA:
+	case CA, OCSP:
 		key = "publish.listen"
 		check = func(addr string) error {
 			_, _, err := splitListen(addr)
@@ -208,6 +209,11 @@ func (i *Instance) tend(ctx context.Context) (end func()) {
 	var work sync.WaitGroup
 	if i.tps != nil {
 		work.Go(func() { i.tps.reconcile(ctx) })
+	}
+	if i.ocsp != nil {
+		for _, c := range i.ocsp.cas {
+			work.Go(func() { c.keep(ctx, i.ocsp.part) })
+		}
 	}
 	for _, c := range i.cas {
 		work.Go(func() { c.authority.Maintain(ctx, tendEvery) })

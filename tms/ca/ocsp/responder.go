@@ -19,6 +19,9 @@ import (
 // later.
 var ErrNotYet = errors.New("state of certificates is not known")
 
+// ErrSignerEnded means that the responder's certificate has ended, and nobody would accept an answer.
+var ErrSignerEnded = errors.New("responder's certificate has ended")
+
 // Source knows the state of certificates. One that is a Feed as well has its certificates' answers
 // signed before anybody asks.
 type Source interface {
@@ -182,7 +185,7 @@ func (r *Responder) times(p *prepared, s Status, now time.Time) (this, next time
 		next = end
 	}
 	if !next.After(now) {
-		return this, next, errors.New("responder's certificate has ended")
+		return this, next, ErrSignerEnded
 	}
 	if !s.Known.IsZero() && s.Known.Before(now) {
 		this = s.Known.UTC().Truncate(time.Second)
@@ -250,3 +253,17 @@ func (r *Responder) presign(key cacheKey, id []byte, status Status, now time.Tim
 
 // SignerCert gives the certificate of the key that signs now.
 func (r *Responder) SignerCert() *x509.Certificate { return r.signer.Load().Cert }
+
+// Issuer gives the certificate of the CA that is answered for.
+func (r *Responder) Issuer() *x509.Certificate { return r.o.Issuer }
+
+// Check says whether questions can be answered: the Source knows states, and the certificate has not
+// ended.
+func (r *Responder) Check(ctx context.Context) error {
+	s, err := r.o.Source.Status(ctx, big.NewInt(1))
+	if err != nil {
+		return err
+	}
+	_, _, err = r.times(r.signer.Load(), s, r.now())
+	return err
+}
