@@ -37,11 +37,11 @@ func NewTransitions(steps ...Transition) Transitions {
 	return t
 }
 
-// The lists that the system ships with. Instances may remove steps from them
-// and may not add any.
+// The lists that the system ships with. Instances may take steps away; of those that are
+// permitted beyond them, they may take the ones that files of older systems name.
 const (
-	shippedManual = "0:1,0:2,0:3,0:6,3:2,3:6,4:1,4:2,4:3,4:6,6:7," +
-		"1:2,7:1,7:2,6:1,6:2,3:1,3:4"
+	shippedManual     = "0:1,0:2,0:3,0:6,3:2,3:6,4:1,4:2,4:3,4:6,6:7,3:0,3:4"
+	formerManual      = "1:2,7:1,7:2,6:1,6:2,3:1"
 	shippedOperations = "0:0,0:4,4:4,4:0,7:0"
 )
 
@@ -49,8 +49,14 @@ const (
 // (tokendb.allowedTransitions).
 func ManualTransitions() Transitions { return mustParse(shippedManual) }
 
+// PermittedManualTransitions are the moves by people that an instance may allow: the
+// shipped ones, and those that older systems shipped, so that their files can be read.
+func PermittedManualTransitions() Transitions {
+	return mustParse(shippedManual + "," + formerManual)
+}
+
 // OperationTransitions is the shipped list of moves made by operations on the
-// card (tps.operations.allowedTransitions).
+// card (tps.operations.allowedTransitions), and all that an instance may allow.
 func OperationTransitions() Transitions { return mustParse(shippedOperations) }
 
 // mustParse reads a list of this file.

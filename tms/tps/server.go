@@ -248,7 +248,7 @@ func loadRules(c *conf.Config) (tokendb.Rules, error) {
 		rules.Operations = t
 	}
 	if text, ok := c.Lookup("tokendb.allowedTransitions"); ok {
-		t, err := token.ParseTransitions(text, token.ManualTransitions())
+		t, err := token.ParseTransitions(text, token.PermittedManualTransitions())
 		if err != nil {
 			return rules, c.Errorf("tokendb.allowedTransitions", "%w", err)
 		}
