@@ -77,7 +77,7 @@ const isRevoked = "23"
 func (p *panel) verify(ctx context.Context) error {
 	for part := range slices.Chunk(p.subjects, atOnce) {
 		args := []string{
-			"verify", "-x509_strict", "-CAfile", issuerFile, "-crl_check", "-CRLfile", listFile,
+			"verify", "-x509_strict", "-partial_chain", "-CAfile", issuerFile, "-crl_check", "-CRLfile", listFile,
 		}
 		for _, s := range part {
 			args = append(args, s.file)
@@ -135,7 +135,8 @@ func (p *panel) ask(ctx context.Context) error {
 	for i := 0; i*atOnce < len(p.subjects); i++ {
 		part := p.subjects[i*atOnce : min(len(p.subjects), (i+1)*atOnce)]
 		args := []string{
-			"ocsp", "-issuer", issuerFile, "-CAfile", issuerFile, "-url", part[0].cert.OCSPServer[0],
+			"ocsp", "-issuer", issuerFile, "-partial_chain", "-CAfile", issuerFile,
+			"-url", part[0].cert.OCSPServer[0],
 			"-timeout", strconv.Itoa(int(fetchTimeout.Seconds())),
 		}
 		if i%2 == 0 {

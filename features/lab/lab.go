@@ -33,10 +33,12 @@ type Options struct {
 	TKSDown       bool              // nobody answers where the token key service should be
 	CADown        bool              // the certificate authority answers nobody at first
 	Alone         bool              // not shared with other scenarios
+	Site          bool              // with authorities of its own, see Site
 }
 
 func (o Options) usual() bool {
-	return len(o.Config) == 0 && !o.DirectoryDown && !o.TKSDown && !o.CADown && !o.Alone
+	return len(o.Config) == 0 && !o.DirectoryDown && !o.TKSDown && !o.CADown && !o.Alone &&
+		!o.Site
 }
 
 // Lab is a running system.
@@ -47,6 +49,7 @@ type Lab struct {
 	config map[string]map[string]string
 	others *Authorities
 	ca     *away
+	site   *Site // nil where the authorities are the pool's
 
 	inst    *instance.Instance
 	log     *buffer
@@ -86,23 +89,30 @@ func start(ctx context.Context, dir string, port, mainPort int, config map[strin
 	subsystems []string, others *Authorities) (*Lab, error) {
 	l := &Lab{dir: dir, port: port, main: mainPort, config: config, log: &buffer{}, others: others}
 	l.ca = &away{CA: others.CA}
-	log := slog.New(slog.NewJSONHandler(l.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
-	var err error
-	l.inst, err = instance.Open(ctx, dir, instance.Options{
-		Subsystems: subsystems, Override: config, Log: log,
+	err := l.serve(ctx, instance.Options{
+		Subsystems: subsystems, Override: config,
 		CAs:  map[string]connector.CA{"ca1": l.ca},
 		KRAs: map[string]connector.KRA{"kra1": others.KRA},
 	})
 	if err != nil {
 		return nil, err
 	}
+	return l, nil
+}
+
+// serve opens the instance and serves it.
+func (l *Lab) serve(ctx context.Context, o instance.Options) (err error) {
+	o.Log = slog.New(slog.NewJSONHandler(l.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	if l.inst, err = instance.Open(ctx, l.dir, o); err != nil {
+		return err
+	}
 	if err := l.inst.Listen(ctx); err != nil {
-		return nil, errors.Join(err, l.inst.Close())
+		return errors.Join(err, l.inst.Close())
 	}
 	run, stop := context.WithCancel(context.WithoutCancel(ctx))
 	l.stop, l.stopped = stop, make(chan error, 1)
 	go func() { l.stopped <- l.inst.Serve(run) }()
-	return l, nil
+	return nil
 }
 
 // Close stops the system. It may be called more than once.
@@ -110,6 +120,9 @@ func (l *Lab) Close() error {
 	l.once.Do(func() {
 		l.stop()
 		l.err = errors.Join(<-l.stopped, l.inst.Close())
+		if l.site != nil {
+			l.err = errors.Join(l.err, l.site.close())
+		}
 	})
 	return l.err
 }
@@ -141,8 +154,13 @@ func (l *Lab) Store() store.Store { return l.inst.Store() }
 // TKS is the token key service.
 func (l *Lab) TKS() connector.TKS { return l.inst.TKS() }
 
-// Authorities are the CA and the KRA.
-func (l *Lab) Authorities() *Authorities { return l.others }
+// Authorities are the CA and the KRA; of a site, its first CA.
+func (l *Lab) Authorities() *Authorities {
+	if l.site != nil {
+		return l.site.authorities()
+	}
+	return l.others
+}
 
 // SetCADown has the CA answer nobody, or everybody again.
 func (l *Lab) SetCADown(down bool) { l.ca.down.Store(down) }
@@ -174,6 +192,9 @@ func (l *Lab) Passphrase() string {
 // Again starts a closed system anew, over the same directory and token database, with more keys of the
 // TPS set.
 func (l *Lab) Again(ctx context.Context, config map[string]string) (*Lab, error) {
+	if l.site != nil {
+		return l.site.again(ctx, l, config)
+	}
 	port := l.port
 	all, err := withPort(overlay(l.config, config), port)
 	if err != nil {

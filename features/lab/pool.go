@@ -97,8 +97,11 @@ func (p *Pool) different(ctx context.Context, o Options) (*Lab, error) {
 	if o.DirectoryDown {
 		directory = nobody
 	}
-	config := withKRA(overlay(Config(directory), o.Config))
 	p.made++
+	if o.Site {
+		return p.site(ctx, directory, o.Config)
+	}
+	config := withKRA(overlay(Config(directory), o.Config))
 	config[instance.TPS]["tokendb.path"] = fmt.Sprintf("tokens-%d.db", p.made)
 	port, err := loopback.Port()
 	if err != nil {

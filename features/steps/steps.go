@@ -10,6 +10,7 @@ import (
 	"tokenwright/features/steps/enrollment"
 	"tokenwright/features/steps/pkcs11"
 	"tokenwright/features/steps/program"
+	"tokenwright/features/steps/routing"
 	"tokenwright/features/steps/server"
 	"tokenwright/features/steps/token"
 )
@@ -22,6 +23,7 @@ func Add(sc *godog.ScenarioContext) {
 	enrollment.AddSteps(sc)
 	pkcs11.AddSteps(sc)
 	program.AddSteps(sc)
+	routing.AddSteps(sc)
 	server.AddSteps(sc)
 	token.AddSteps(sc)
 }

@@ -78,7 +78,7 @@ func fetch(ctx context.Context, c token.Certificate) (
 	if err != nil {
 		return nil, connector.CertificateStatus{}, err
 	}
-	status, err := l.Authorities().CA.Certificate(ctx, connector.Serial(c.Serial))
+	status, err := l.Certificate(ctx, connector.Serial(c.Serial))
 	if err != nil {
 		return nil, status, fmt.Errorf("certificate %s: %w", c.Serial, err)
 	}
@@ -130,7 +130,9 @@ func verify(ctx context.Context, cert *x509.Certificate) error {
 		return err
 	}
 	roots := x509.NewCertPool()
-	roots.AddCert(l.Authorities().Certificate)
+	for _, c := range l.Issuers() {
+		roots.AddCert(c)
+	}
 	_, err = cert.Verify(x509.VerifyOptions{
 		Roots: roots, KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageAny},
 	})

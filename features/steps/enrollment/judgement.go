@@ -22,8 +22,14 @@ func judgeIssued(ctx context.Context, sn *scene.Scene) error {
 	for _, c := range sn.CUIDs() {
 		cuids = append(cuids, c.String())
 	}
-	if _, err := judge.Tokens(ctx, l.Authorities().CA, cuids...); err != nil {
-		return fmt.Errorf("judging what was issued: %w", err)
+	authorities, err := l.CAs(ctx)
+	if err != nil {
+		return err
+	}
+	for _, a := range authorities {
+		if _, err := judge.Tokens(ctx, a, cuids...); err != nil {
+			return fmt.Errorf("judging what was issued: %w", err)
+		}
 	}
 	return nil
 }
