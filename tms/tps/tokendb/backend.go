@@ -73,6 +73,8 @@ type Revoke struct {
 	// Then is the state that the token moves to with the end of the last revocation
 	// that says so; nil leaves the state to others.
 	Then *token.State `json:",omitempty"`
+	// Why is the reason that was given for the change of state.
+	Why string `json:",omitempty"`
 }
 
 // Revocation reads what a revocation intent says.

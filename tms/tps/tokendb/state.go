@@ -33,9 +33,10 @@ func (c *Card) CheckState(to token.State) error {
 func (c *Card) ChangeState(ctx context.Context, to token.State, forget Cleared) error {
 	from := c.rec.Status
 	message := token.Transition{From: from, To: to}.Describe()
+	because := c.because(message)
 	return c.apply(ctx, edit{
-		why:        token.CleanMessage("state changed: " + message),
-		activities: []token.Activity{c.activity(token.OpStatusChange, token.Success, message)},
+		why:        token.CleanMessage("state changed: " + because),
+		activities: []token.Activity{c.byHand(token.OpStatusChange, because)},
 		to: func(r token.Record) (token.Record, error) {
 			if r.Status != from || !c.db.rules.Manual.AllowsByHand(r, to) {
 				return r, c.fail(ErrNotAllowed, statusNotAllowed, message, nil)
@@ -84,7 +85,7 @@ func (c *Card) BeginChange(ctx context.Context, to token.State, list []Revoking,
 ) error {
 	e := edit{why: token.CleanMessage("about to change state to " + to.String()), to: asItIs}
 	for _, n := range list {
-		n.Then = &to
+		n.Then, n.Why = &to, c.session.Why
 		e.begin = append(e.begin, c.revocation(n.Certificate, n.Revoke))
 	}
 	for _, id := range kept {
@@ -125,10 +126,14 @@ func (c *Card) follow(e *edit, ending token.Intent, how Revoke) {
 		return
 	}
 	message := token.Transition{From: from, To: to}.Describe()
-	a := c.activity(token.OpStatusChange, token.Success, message)
+	because := message
+	if how.Why != "" {
+		because += ": " + how.Why
+	}
+	a := c.byHand(token.OpStatusChange, because)
 	a.Actor = ending.Actor
 	e.activities = append(e.activities, a)
-	e.why = token.CleanMessage("state changed: " + message)
+	e.why = token.CleanMessage("state changed: " + because)
 	e.to = func(r token.Record) (token.Record, error) {
 		if r.Status != from {
 			return r, c.fail(ErrNotAllowed, statusNotAllowed, message, nil)

@@ -89,6 +89,9 @@ type Session struct {
 	// Actor stands in the history until a person has logged in; empty means
 	// "unauthenticated".
 	Actor string
+	// Why is the reason that a person gave for a change by hand; it stands in the
+	// history. Empty means that none was given.
+	Why string
 }
 
 // Look looks up the card's record and its open intents, or prepares a record
