@@ -15,7 +15,7 @@ const (
 	FailEnrollAdmitted = "enroll.admitted"       // decided, nothing done to the card
 	FailKeyIntent      = "enroll.key.intent"     // intent recorded, no key on the card yet
 	FailKeyDone        = "enroll.key.done"       // key on the card, outcome not recorded
-	FailKeyOutcome     = "enroll.key.outcome"    // outcome recorded
+	FailKeyOutcome     = "enroll.key.outcome"    // outcome noted
 	FailContentIntent  = "enroll.content.intent" // intent recorded, objects not written
 	FailContentDone    = "enroll.content.done"   // objects written, outcome not recorded
 	FailEnrollFinish   = "enroll.finish"         // card finished, record not

@@ -72,9 +72,7 @@ func (n *enrollment) makeOnCard(ctx context.Context, ch *perso.Channel, k profil
 	if err := n.At(FailKeyDone); err != nil {
 		return err
 	}
-	if err := step.Done(ctx); err != nil {
-		return contact.Failf(wire.StatusUpdateTokenDBFailed, err, "recording %s key", k.Name)
-	}
+	step.NoteDone()
 	if err := n.At(FailKeyOutcome); err != nil {
 		return err
 	}
@@ -155,9 +153,7 @@ func (n *enrollment) importKey(ctx context.Context, ch *perso.Channel, k profile
 	if err := n.At(FailKeyDone); err != nil {
 		return err
 	}
-	if err := step.Done(ctx); err != nil {
-		return contact.Failf(wire.StatusUpdateTokenDBFailed, err, "recording %s key", k.Name)
-	}
+	step.NoteDone()
 	return n.At(FailKeyOutcome)
 }
 

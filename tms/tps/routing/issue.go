@@ -38,8 +38,8 @@ type Issued struct {
 }
 
 // Issue has a CA issue a certificate for the card. When it returns the certificate is
-// on record as pending, or, after an error, known not to exist, or there is an intent
-// that says what was asked for.
+// noted as pending, or, after an error, known not to exist, or there is an intent that
+// says what was asked for.
 func (r *Router) Issue(ctx context.Context, card *tokendb.Card, req Request) (Issued, error) {
 	ca, err := r.CA(req.CA)
 	if err != nil {
@@ -56,13 +56,16 @@ func (r *Router) Issue(ctx context.Context, card *tokendb.Card, req Request) (Is
 	if err := r.failpoint(FailIssueIntent); err != nil {
 		return Issued{}, err
 	}
-	return r.issue(ctx, ca, step, req)
+	return r.issue(ctx, ca, step, req, func(_ context.Context, cert token.Certificate) error {
+		step.NoteIssued(cert)
+		return nil
+	})
 }
 
-// issue asks the CA, for the first time or again, and records what came of it.
-func (r *Router) issue(ctx context.Context, ca connector.CA, step *tokendb.Step, req Request) (
-	Issued, error,
-) {
+// issue asks the CA, for the first time or again, and has issued record what came of it.
+func (r *Router) issue(ctx context.Context, ca connector.CA, step *tokendb.Step, req Request,
+	issued func(context.Context, token.Certificate) error,
+) (Issued, error) {
 	cert, err := ask(ctx, ca, step.Intent(), req)
 	if fp := r.failpoint(FailIssueDone); fp != nil {
 		return Issued{}, fp
@@ -78,10 +81,10 @@ func (r *Router) issue(ctx context.Context, ca connector.CA, step *tokendb.Step,
 		return Issued{}, fmt.Errorf("%w: %w", ErrCertificate, err)
 	}
 	out := Issued{Cert: parsed, Record: record(req, step.Intent(), parsed)}
-	if err := step.Issued(ctx, out.Record); err != nil {
+	if err := issued(ctx, out.Record); err != nil {
 		return Issued{}, err
 	}
-	// Checked once it is on record: a certificate that is wrong is to be revoked.
+	// Checked once it is noted: a certificate that is wrong is to be revoked.
 	if err := check(req, cert, parsed); err != nil {
 		return Issued{}, err
 	}

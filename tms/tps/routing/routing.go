@@ -22,10 +22,10 @@ import (
 const (
 	FailArchiveIntent  = "enroll.archive.intent"  // intent recorded, KRA not asked
 	FailArchiveDone    = "enroll.archive.done"    // key archived, outcome not recorded
-	FailArchiveOutcome = "enroll.archive.outcome" // outcome recorded
+	FailArchiveOutcome = "enroll.archive.outcome" // outcome noted
 	FailIssueIntent    = "enroll.issue.intent"    // intent recorded, CA not asked
 	FailIssueDone      = "enroll.issue.done"      // certificate signed, outcome not recorded
-	FailIssueOutcome   = "enroll.issue.outcome"   // certificate recorded
+	FailIssueOutcome   = "enroll.issue.outcome"   // certificate noted
 	FailRevokeDone     = "revoke.done"            // revoked, outcome not recorded
 	FailRevokeOutcome  = "revoke.outcome"         // outcome recorded
 )
@@ -97,16 +97,25 @@ func (r *Router) KRA(id string) (connector.KRA, error) {
 // that one is known to lead to another CA, else the first of the Revokers that leads
 // to it. Requests for what has been issued go there; new ones never do.
 func (r *Router) Signer(authority, id string) (connector.CA, error) {
-	ca, own := r.CAs[id]
+	id, err := r.SignerID(authority, id)
+	if err != nil {
+		return nil, err
+	}
+	return r.CAs[id], nil
+}
+
+// SignerID gives the id of the connector that leads to the CA that Signer gives.
+func (r *Router) SignerID(authority, id string) (string, error) {
+	_, own := r.CAs[id]
 	if known := r.Authorities[id]; own && (known == "" || authority == "" || known == authority) {
-		return ca, nil
+		return id, nil
 	}
 	for _, other := range r.Revokers {
-		if ca, ok := r.CAs[other]; ok && authority != "" && r.Authorities[other] == authority {
-			return ca, nil
+		if _, ok := r.CAs[other]; ok && authority != "" && r.Authorities[other] == authority {
+			return other, nil
 		}
 	}
-	return nil, fmt.Errorf("certificate authority %.64q, key identifier %s: %w", id, authority,
+	return "", fmt.Errorf("certificate authority %.64q, key identifier %s: %w", id, authority,
 		ErrNoAuthority)
 }
 

@@ -159,9 +159,12 @@ func (w *world) certs() (out []string) {
 
 func TestIssuedCertificateIsOnRecord(t *testing.T) {
 	w := newWorld(t)
-	issued, err := w.router.Issue(t.Context(), w.card("s"), w.request())
+	card := w.card("s")
+	issued, err := w.router.Issue(t.Context(), card, w.request())
 	require.NoError(t, err)
 	assert.Equal(t, "2a", issued.Record.Serial)
+	assert.Equal(t, []string{"issue_cert"}, w.open(), "noted, and recorded with the next change")
+	require.NoError(t, card.Flush(t.Context()))
 	assert.Equal(t, []string{"2a pending active"}, w.certs())
 	assert.Empty(t, w.open())
 	assert.Equal(t, []string{"s.1"}, w.ca.requests, "the request is the intent's")
@@ -221,7 +224,7 @@ func TestCertificateForAnotherKeyIsRevoked(t *testing.T) {
 	card := w.card("s")
 	_, err = w.router.Issue(t.Context(), card, req)
 	require.ErrorIs(t, err, routing.ErrCertificate)
-	assert.Equal(t, []string{"2a pending active"}, w.certs())
+	assert.Len(t, card.Certificates(), 1)
 	require.NoError(t, w.router.Settle(t.Context(), card))
 	assert.Equal(t, []string{"2a gone revoked"}, w.certs())
 }

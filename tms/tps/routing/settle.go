@@ -18,6 +18,9 @@ import (
 // a CA or KRA does not answer, stays open, and the error says so.
 func (r *Router) Settle(ctx context.Context, card *tokendb.Card) error {
 	var errs []error
+	if err := card.Flush(ctx); err != nil {
+		errs = append(errs, err)
+	}
 	for _, step := range card.Resume(token.IntentIssueCert) {
 		if err := r.again(ctx, step); err != nil {
 			errs = append(errs, err)
@@ -45,7 +48,7 @@ func (r *Router) again(ctx context.Context, step *tokendb.Step) error {
 	if err != nil {
 		return err
 	}
-	_, err = r.issue(ctx, ca, step, req)
+	_, err = r.issue(ctx, ca, step, req, step.Issued)
 	if refused(err) || errors.Is(err, ErrCertificate) {
 		return nil // and so recorded
 	}

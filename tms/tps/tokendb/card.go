@@ -23,6 +23,7 @@ type Card struct {
 	rec     token.Record
 	open    []token.Intent
 	certs   []token.Certificate
+	carry   carried
 	// admitted is what Admit allowed; it is asked again whenever the record
 	// turns out to have changed.
 	admitted *Admission
@@ -73,6 +74,7 @@ func (c *Card) read(ctx context.Context) error {
 	if err != nil {
 		return c.fail(ErrDatabase, statusUnreachable, "reading certificates", err)
 	}
+	c.recall()
 	return nil
 }
 
@@ -195,17 +197,18 @@ func (c *Card) apply(ctx context.Context, e edit) error {
 		if e.certs != nil {
 			ce = e.certs(c.Certificates())
 		}
+		all, ce := c.carry.with(e, ce)
 		old, at := c.rec, c.db.now()
 		begin := append(e.begin[:len(e.begin):len(e.begin)], ce.begin...)
 		stored, err := c.db.store.Apply(ctx, store.Change{
 			CUID: c.rec.CUID, Old: &old, New: &next,
-			Activities: e.activities, Begin: begin, End: e.end,
+			Activities: e.activities, Begin: begin, End: all.end,
 			Certs: ce.put, Drop: ce.drop, Mark: e.mark,
-			Actor: c.session.Actor, Session: c.session.ID, Why: e.why, At: at,
+			Actor: c.session.Actor, Session: c.session.ID, Why: all.why, At: at,
 		})
 		if err == nil {
-			c.rec = stored
-			c.settled(e.end, begin, at)
+			c.rec, c.carry = stored, carried{}
+			c.settled(all.end, begin, at)
 			c.settleCerts(ce, e.mark)
 			return nil
 		}

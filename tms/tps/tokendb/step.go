@@ -221,6 +221,9 @@ func (c *Card) ends(which func(token.IntentKind) bool) []store.IntentEnd {
 func (c *Card) Fail(ctx context.Context, op token.Op, cause error) error {
 	ctx, cancel := mustWrite(ctx)
 	defer cancel()
+	if err := c.Flush(ctx); err != nil {
+		return err
+	}
 	message := cause.Error()
 	for _, i := range c.open {
 		if i.Session == c.session.ID {
