@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"io"
+	"sync"
 
 	"tokenwright/tms/gp/keys"
 )
@@ -190,9 +191,21 @@ func (c *Content) read(data []byte) error {
 	return nil
 }
 
+// writers are used again: one that is new has some hundred kilobytes of tables to set up, which takes
+// longer than to compress what a card holds.
+var writers = sync.Pool{New: func() any { return zlib.NewWriter(io.Discard) }}
+
 func deflate(data []byte) ([]byte, error) {
 	var out bytes.Buffer
-	w := zlib.NewWriter(&out)
+	w, ok := writers.Get().(*zlib.Writer)
+	if !ok {
+		w = zlib.NewWriter(io.Discard)
+	}
+	defer func() {
+		w.Reset(io.Discard) // what it holds of data does not stay
+		writers.Put(w)
+	}()
+	w.Reset(&out)
 	if _, err := w.Write(data); err != nil {
 		return nil, err
 	}
