@@ -26,12 +26,16 @@ import (
 	"tokenwright/tms/keystore"
 	"tokenwright/tms/keystore/soft"
 	"tokenwright/tms/kra"
+	"tokenwright/tms/kra/approval"
 	"tokenwright/tms/kra/keydb"
 	"tokenwright/tms/kra/vault"
 )
 
 // transportNickname is the certificate that a TKS encrypts transport keys to.
 const transportNickname = "transportCert"
+
+// Agents are the recovery agents of the KRA. Two of them have to approve.
+var Agents = []string{"ann", "ben", "cho"}
 
 // Authorities are the CA and the KRA of all laboratories of a pool.
 type Authorities struct {
@@ -132,6 +136,7 @@ func (a *Authorities) openKRA(ctx context.Context, dir string) error {
 	}
 	a.KRA, err = kra.New(kra.Config{
 		RSABits: []int{2048}, Curves: []int{256, 384}, Pool: map[int]int{2048: 4},
+		Agents: approval.Rule{Agents: Agents, Need: 2, Lifetime: time.Hour},
 	}, kra.Options{DB: db, Vault: safe, Transport: transport})
 	if err == nil {
 		a.closers = append(a.closers, a.KRA)

@@ -26,6 +26,7 @@ type state struct {
 	prompts  []esc.Prompt
 	raw      *raw
 	old      *oldclient.Token
+	known    [][]string // what had been shown when the card began to make a key
 }
 
 type key struct{}
@@ -61,6 +62,7 @@ func AddSteps(sc *godog.ScenarioContext) {
 	addProtocolSteps(sc)
 	addInterruptionSteps(sc)
 	addOldClientSteps(sc)
+	addSlowSteps(sc)
 }
 
 // operation is what a person does at the reader.
@@ -119,6 +121,9 @@ func (r recorder) Ask(ctx context.Context, p esc.Prompt) (wire.Credentials, erro
 func run(ctx context.Context, o operation) error {
 	sn, st := scene.From(ctx), from(ctx)
 	*st = state{raw: st.raw}
+	if err := sn.Begin(ctx); err != nil {
+		return err
+	}
 	if err := lookBefore(ctx); err != nil {
 		return err
 	}

@@ -20,6 +20,7 @@ import (
 func addCertificateSteps(sc *godog.ScenarioContext) {
 	sc.Step(`^the token holds certificates for "([^"]*)"$`, holdsFor)
 	sc.Step(`^all that the token held before is revoked(?: with reason (\d+))?$`, allBeforeRevoked)
+	sc.Step(`^all that the token held at first is revoked$`, allAtFirstRevoked)
 	sc.Step(`^all that the token held before is still valid$`, allBeforeValid)
 	sc.Step(`^no certificate of the token is valid$`, noneValid)
 	sc.Step(`^the token has no certificate records$`, noRecords)
@@ -57,12 +58,15 @@ func remember(ctx context.Context) error {
 		if c.Presence != token.Held {
 			continue
 		}
-		st.certs[c.Serial] = true
+		st.certs[c.Serial], st.ever = true, append(st.ever, c)
 		cert, _, err := fetch(ctx, c)
 		if err != nil {
 			return err
 		}
 		st.keys[c.KeyType] = publicKey(cert.RawSubjectPublicKeyInfo)
+	}
+	if st.first == nil && len(st.certs) > 0 {
+		st.first = st.certs
 	}
 	return nil
 }
@@ -139,13 +143,13 @@ func verify(ctx context.Context, cert *x509.Certificate) error {
 	return err
 }
 
-// before lists the records of what the card held when the last operation began.
-func before(ctx context.Context) ([]token.Certificate, error) {
+// before lists the records of certificates that the card held before.
+func before(ctx context.Context, serials map[string]bool) ([]token.Certificate, error) {
 	list, err := records(ctx)
 	if err != nil {
 		return nil, err
 	}
-	list = slices.DeleteFunc(list, func(c token.Certificate) bool { return !from(ctx).certs[c.Serial] })
+	list = slices.DeleteFunc(list, func(c token.Certificate) bool { return !serials[c.Serial] })
 	if len(list) == 0 {
 		return nil, errors.New("there was none, or none is on record any more")
 	}
@@ -153,7 +157,13 @@ func before(ctx context.Context) ([]token.Certificate, error) {
 }
 
 func allBeforeRevoked(ctx context.Context, reason string) error {
-	list, err := before(ctx)
+	return areRevoked(ctx, from(ctx).certs, reason)
+}
+
+func allAtFirstRevoked(ctx context.Context) error { return areRevoked(ctx, from(ctx).first, "") }
+
+func areRevoked(ctx context.Context, serials map[string]bool, reason string) error {
+	list, err := before(ctx, serials)
 	if err != nil {
 		return err
 	}
@@ -172,7 +182,7 @@ func allBeforeRevoked(ctx context.Context, reason string) error {
 }
 
 func allBeforeValid(ctx context.Context) error {
-	list, err := before(ctx)
+	list, err := before(ctx, from(ctx).certs)
 	if err != nil {
 		return err
 	}
@@ -194,8 +204,10 @@ func noneValid(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	for serial := range from(ctx).certs {
-		list = append(list, token.Certificate{CertID: token.CertID{Serial: serial}})
+	for _, c := range from(ctx).ever {
+		if c.CUID == scene.From(ctx).Card.CUID() {
+			list = append(list, c)
+		}
 	}
 	for _, c := range list {
 		_, status, err := fetch(ctx, c)
@@ -268,7 +280,7 @@ func ofType(ctx context.Context, cuid keys.CUID, keyType string) (token.Certific
 func pair(ctx context.Context, keyType string) (mine, other token.Certificate, err error) {
 	sn := scene.From(ctx)
 	if sn.Second == nil {
-		return mine, other, errors.New("there is no second card")
+		return mine, other, errNoSecond
 	}
 	if mine, err = ofType(ctx, sn.Card.CUID(), keyType); err != nil {
 		return mine, other, err
@@ -340,7 +352,7 @@ func certificatesName(ctx context.Context, want string) error {
 func secondAre(ctx context.Context, keyType, state string) error {
 	sn := scene.From(ctx)
 	if sn.Second == nil {
-		return errors.New("there is no second card")
+		return errNoSecond
 	}
 	return inState(ctx, sn.Second, keyType, state)
 }

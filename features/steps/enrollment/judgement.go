@@ -50,7 +50,7 @@ func agreeOnState(ctx context.Context, keyType, state string) error {
 func agreeOnSecond(ctx context.Context, keyType, state string) error {
 	sn := scene.From(ctx)
 	if sn.Second == nil {
-		return errors.New("there is no second card")
+		return errNoSecond
 	}
 	return agree(ctx, sn.Second, keyType, state)
 }

@@ -15,10 +15,13 @@ import (
 
 	"tokenwright/features/steps/client"
 	"tokenwright/features/steps/scene"
+	"tokenwright/tms/kra/approval"
 	"tokenwright/tms/store"
 	"tokenwright/tms/token"
 	"tokenwright/tms/wire"
 )
+
+var errNoSecond = errors.New("there is no second card")
 
 // firstPIN is what people choose when a scenario does not say.
 const firstPIN = "135790"
@@ -27,6 +30,7 @@ const firstPIN = "135790"
 func AddSteps(sc *godog.ScenarioContext) {
 	sc.Before(func(ctx context.Context, _ *godog.Scenario) (context.Context, error) {
 		sn := scene.From(ctx)
+		sn.OnOperation(remember)
 		sn.OnClose(func() error { return judgeIssued(ctx, sn) })
 		return context.WithValue(ctx, key{}, &state{}), nil
 	})
@@ -37,10 +41,11 @@ func AddSteps(sc *godog.ScenarioContext) {
 	sc.Step(`^nobody logs in and the card is enrolled as token type "([^"]*)"$`, enrollsDevice)
 	sc.Step(`^"([^"]*)" sets the PIN to "([^"]*)"$`, setsPIN)
 	sc.Step(`^an ACTIVE token of stock "([^"]*)" that belongs to "([^"]*)"$`, activeToken)
-	sc.Step(`^a second blank card of stock "([^"]*)"$`, secondBlank)
+	sc.Step(`^(?:a second|another) blank card of stock "([^"]*)"$`, secondBlank)
 	sc.Step(`^the policy of the token says "([^"]*)"$`, setPolicy)
 	sc.Step(`^the policy of the token now says "([^"]*)"$`, policySays)
 	sc.Step(`^an agent reports the token as ([A-Z_]+)$`, report)
+	sc.Step(`^an agent reports the token of the second card as ([A-Z_]+)$`, reportSecond)
 	sc.Step(`^an agent cannot report the token as ([A-Z_]+)$`, cannotReport)
 	sc.Step(`^the certificate authority (is out of reach|answers again)$`, authorityDown)
 	sc.Step(`^the token management system looks for what it left undone$`, reconcile)
@@ -50,12 +55,19 @@ func AddSteps(sc *godog.ScenarioContext) {
 	addCertificateSteps(sc)
 	addCardSteps(sc)
 	addJudgementSteps(sc)
+	addKeySteps(sc)
+	addArchiveSteps(sc)
 }
 
 // state is what a scenario remembers.
 type state struct {
-	certs map[string]bool      // serial numbers that were on record when a step last looked
-	keys  map[string]publicKey // by serial number
+	certs map[string]bool      // serial numbers of what the card held when the last operation began
+	first map[string]bool      // the same, of the first operation for which there were any
+	ever  []token.Certificate  // all of them, of all cards
+	keys  map[string]publicKey // by key type
+	// request is what an agent asked for last, askErr why that was refused.
+	request approval.Request
+	askErr  error
 }
 
 type key struct{}
@@ -80,11 +92,7 @@ func setsPIN(ctx context.Context, user, pin string) error {
 	return operate(ctx, wire.OpResetPIN, user, "userKey", pin)
 }
 
-// operate remembers what was on record before.
 func operate(ctx context.Context, op wire.Operation, user, tokenType, pin string) error {
-	if err := remember(ctx); err != nil {
-		return err
-	}
 	if err := client.Operate(ctx, op, user, tokenType, pin); err != nil {
 		return err
 	}
@@ -188,6 +196,14 @@ func change(ctx context.Context, f func(*token.Record)) error {
 // report is what an agent does when a person tells of a token.
 func report(ctx context.Context, state string) error {
 	return reportCard(ctx, scene.From(ctx).Card, state)
+}
+
+func reportSecond(ctx context.Context, state string) error {
+	sn := scene.From(ctx)
+	if sn.Second == nil {
+		return errNoSecond
+	}
+	return reportCard(ctx, sn.Second, state)
 }
 
 func cannotReport(ctx context.Context, state string) error {

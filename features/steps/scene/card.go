@@ -25,6 +25,9 @@ type Exchange struct{ Command, Answer []byte }
 // Fault decides what happens to a command; n counts commands since the fault was set, from 1.
 type Fault func(n int, cmd []byte) Fate
 
+// Forge is somebody between card and client, who changes answers; what it gives is what the client gets.
+type Forge func(cmd, answer []byte) []byte
+
 // Fate is what a Fault does to one command.
 type Fate int
 
@@ -49,6 +52,7 @@ type Card struct {
 	in    target.Inserted
 	log   []Exchange
 	fault Fault
+	forge Forge
 	count int
 }
 
@@ -140,6 +144,13 @@ func (c *Card) SetFault(f Fault) {
 	c.fault, c.count = f, 0
 }
 
+// SetForge makes f change answers from now on; nil ends that.
+func (c *Card) SetForge(f Forge) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.forge = f
+}
+
 // Quietly runs f without the fault and without logging or counting what f sends.
 func (c *Card) Quietly(f func() error) error {
 	c.mu.Lock()
@@ -181,6 +192,9 @@ func (c *Card) Transmit(ctx context.Context, cmd []byte) ([]byte, error) {
 	}
 	if err != nil { // lost its power, or its answer: whoever comes next finds the reader empty
 		err = errors.Join(err, c.remove(ctx))
+	}
+	if c.forge != nil && err == nil {
+		answer = c.forge(cmd, answer)
 	}
 	if len(c.log) < maxLog {
 		c.log = append(c.log, Exchange{append([]byte(nil), cmd...), append([]byte(nil), answer...)})

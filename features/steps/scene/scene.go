@@ -31,7 +31,9 @@ type Scene struct {
 	labs    *lab.Pool
 	lab     *lab.Lab
 	options lab.Options
-	made    []keys.CUID    // of the cards
+	made    []keys.CUID // of the cards
+	cards   []*Card     // all that were made
+	begins  []func(context.Context) error
 	before  []func() error // of taking the cards out
 	release []func() error
 	leave   func() // the readers
@@ -133,6 +135,7 @@ func (s *Scene) NewCard(ctx context.Context, stock string, opts ...simcard.Optio
 	if err := c.Insert(ctx); err != nil {
 		return nil, errors.Join(err, c.Close(ctx))
 	}
+	s.cards = append(s.cards, c)
 	s.Made(c.CUID())
 	return c, nil
 }
@@ -146,13 +149,8 @@ func (s *Scene) CUIDs() []keys.CUID { return slices.Clone(s.made) }
 // Running is the laboratory, nil while none was needed.
 func (s *Scene) Running() *lab.Lab { return s.lab }
 
-// nextSeed makes the first and the second card differ.
-func (s *Scene) nextSeed() int64 {
-	if s.Card != nil {
-		return s.Seed + 2
-	}
-	return s.Seed + 1
-}
+// nextSeed makes all cards differ.
+func (s *Scene) nextSeed() int64 { return s.Seed + 1 + int64(len(s.cards)) }
 
 // NewHolder makes a card as its holder carries it. It is in no reader yet.
 func (s *Scene) NewHolder(ctx context.Context, k holder.Kind, plan holder.Plan) (*Card, error) {
@@ -163,7 +161,21 @@ func (s *Scene) NewHolder(ctx context.Context, k holder.Kind, plan holder.Plan) 
 	if c.Held, err = holder.Fill(ctx, c.Sim, c.Stock, plan); err != nil {
 		return nil, errors.Join(fmt.Errorf("making the card of %s: %w", plan.Person.Name, err), c.Close(ctx))
 	}
+	s.cards = append(s.cards, c)
 	return c, nil
+}
+
+// OnOperation has f called before every operation that a person begins with a card.
+func (s *Scene) OnOperation(f func(context.Context) error) { s.begins = append(s.begins, f) }
+
+// Begin says that a person begins an operation with a card now.
+func (s *Scene) Begin(ctx context.Context) error {
+	for _, f := range s.begins {
+		if err := f(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // OnClose has f called at the end of the scenario, before the cards are taken out; what was given
@@ -176,10 +188,8 @@ func (s *Scene) close(ctx context.Context) error {
 	for _, f := range slices.Backward(s.before) {
 		errs = append(errs, f())
 	}
-	for _, c := range []*Card{s.Card, s.Second} {
-		if c != nil {
-			errs = append(errs, c.Close(context.WithoutCancel(ctx)))
-		}
+	for _, c := range s.cards {
+		errs = append(errs, c.Close(context.WithoutCancel(ctx)))
 	}
 	for _, release := range s.release {
 		errs = append(errs, release())

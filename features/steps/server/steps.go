@@ -6,6 +6,7 @@ import (
 	"bufio"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -22,6 +23,8 @@ func AddSteps(sc *godog.ScenarioContext) {
 	sc.Step(`^the configuration says$`, configure)
 	sc.Step(`^the user directory is down$`, directoryDown)
 	sc.Step(`^the token key service is down$`, keyServiceDown)
+	sc.Step(`^the operator sets$`, operatorSets)
+	sc.Step(`^the system does not start, and says "([^"]*)"$`, doesNotStart)
 	sc.Step(`^the operator sets the required key version to (\d+)$`, requireVersion)
 	sc.Step(`^the server's log names the session in every line of the operation$`, logNamesSession)
 	sc.Step(`^the server's log holds neither the password nor a key$`, logHoldsNoSecret)
@@ -51,6 +54,26 @@ func directoryDown(ctx context.Context) error {
 
 func keyServiceDown(ctx context.Context) error {
 	scene.From(ctx).Options().TKSDown = true
+	return nil
+}
+
+// operatorSets changes the configuration of a running system.
+func operatorSets(ctx context.Context, keys *godog.Table) error {
+	config := map[string]string{}
+	for _, row := range keys.Rows {
+		config[row.Cells[0].Value] = row.Cells[1].Value
+	}
+	return scene.From(ctx).Reconfigure(ctx, config)
+}
+
+func doesNotStart(ctx context.Context, want string) error {
+	_, err := scene.From(ctx).Lab(ctx)
+	if err == nil {
+		return errors.New("it starts")
+	}
+	if !strings.Contains(err.Error(), want) {
+		return fmt.Errorf("it says: %w", err)
+	}
 	return nil
 }
 
