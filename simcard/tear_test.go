@@ -13,6 +13,7 @@ import (
 	"tokenwright/simcard"
 	"tokenwright/simcard/fault"
 	"tokenwright/simcard/nvm"
+	"tokenwright/simcard/stock"
 	"tokenwright/tms/gp"
 	"tokenwright/tms/gp/apdu"
 	"tokenwright/tms/gp/keys"
@@ -85,7 +86,7 @@ func snapshot(t testing.TB, name string, chip *nvm.RAM) string {
 // the write. It must come back as it was before the command or after it, and the deployment must
 // then go through.
 func TestCutAtEveryWrite(t *testing.T) {
-	for _, name := range []string{"gp211-scp01", "gp211-scp02", "sce7-scp03"} {
+	for _, name := range stock.Names() {
 		t.Run(name, func(t *testing.T) { cutEverywhere(t, name) })
 	}
 }
