@@ -22,8 +22,6 @@ import (
 
 	"tokenwright/tms/conf"
 	"tokenwright/tms/connector"
-	"tokenwright/tms/gp/keys"
-	"tokenwright/tms/token"
 	"tokenwright/tms/tps/auth"
 	"tokenwright/tms/tps/contact"
 	"tokenwright/tms/tps/mapping"
@@ -173,25 +171,6 @@ func (s *Server) Reconcile(ctx context.Context, h tokendb.History) error {
 	return s.env.Authorities.Reconcile(ctx, s.db, h, id, s.env.Busy.With)
 }
 
-// ChangeState moves a token to a state on behalf of actor, who may do so, and gives its
-// record; see op.ChangeState. StatusOf tells the code of an error.
-func (s *Server) ChangeState(ctx context.Context, cuid keys.CUID, to token.State, actor string) (
-	token.Record, error,
-) {
-	id, err := s.newSessionID()
-	if err != nil {
-		return token.Record{}, err
-	}
-	card, err := s.db.Look(ctx, tokendb.Session{ID: id, Actor: actor}, cuid)
-	if err == nil {
-		err = op.ChangeState(ctx, &s.env, card, to)
-	}
-	if err != nil {
-		return token.Record{}, fmt.Errorf("token %s: %w", cuid, err)
-	}
-	return card.Record(), nil
-}
-
 // Sessions tells how many sessions are under way.
 func (s *Server) Sessions() int { return len(s.slots) }
 
@@ -229,32 +208,6 @@ func loadLimits(c *conf.Config) (limits, error) {
 	l.session, errs[3] = seconds("tps.session.timeout", 30*time.Minute, 24*time.Hour)
 	l.sessions, errs[4] = c.Int("tps.session.max", 1000, 1, 1_000_000)
 	return l, errors.Join(errs[:]...)
-}
-
-func loadRules(c *conf.Config) (tokendb.Rules, error) {
-	rules := tokendb.DefaultRules()
-	if text, ok := c.Lookup("tokendb.defaultPolicy"); ok {
-		p, err := token.ParsePolicy(text)
-		if err != nil {
-			return rules, c.Errorf("tokendb.defaultPolicy", "%w", err)
-		}
-		rules.Policy = p
-	}
-	if text, ok := c.Lookup("tps.operations.allowedTransitions"); ok {
-		t, err := token.ParseTransitions(text, token.OperationTransitions())
-		if err != nil {
-			return rules, c.Errorf("tps.operations.allowedTransitions", "%w", err)
-		}
-		rules.Operations = t
-	}
-	if text, ok := c.Lookup("tokendb.allowedTransitions"); ok {
-		t, err := token.ParseTransitions(text, token.PermittedManualTransitions())
-		if err != nil {
-			return rules, c.Errorf("tokendb.allowedTransitions", "%w", err)
-		}
-		rules.Manual = t
-	}
-	return rules, nil
 }
 
 func loadResolvers(o Options) (map[string]mapping.Resolver, error) {
