@@ -71,6 +71,9 @@ func (i *Instance) openTPS(ctx context.Context, p *part, o Options) error {
 	check := newTPSCheck(records, connectors)
 	p.handler = withHealth(server.Handler(), p.name, check.run)
 	p.sessions = server.Sessions
+	if err := p.openAdmin(tpsRoutes(p, server, records)...); err != nil {
+		return err
+	}
 	i.tps = &tpsPart{part: p, server: server, store: records,
 		joined: joined{connectors, authenticators, others}}
 	return nil
