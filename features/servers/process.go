@@ -48,9 +48,9 @@ type process struct {
 }
 
 // guard runs a server until its own standard input ends, then sends it a signal.
-const guard = `sig=$1; shift; "$@" </dev/null & pid=$!
-(wait_for_end() { cat >/dev/null; kill -"$sig" "$pid" 2>/dev/null; }; wait_for_end <&3) &
-exec 3<&-; wait "$pid"; status=$?; kill $! 2>/dev/null; exit "$status"`
+const guard = `sig=$1; shift; "$@" </dev/null 3<&- & pid=$!
+(cat <&3; kill -"$sig" "$pid") >/dev/null 2>&1 &
+exec 3<&-; wait "$pid"; exit`
 
 // run starts a server. The process removes dir when it has ended.
 func run(dir string, port int, as *syscall.Credential, sig string, env []string, argv ...string) (
