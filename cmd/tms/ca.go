@@ -6,15 +6,17 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"log/slog"
 	"os"
 	"os/user"
+	"syscall"
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
 
-	"tokenwright/tms/ca"
-	"tokenwright/tms/ca/certdb"
+	"tokenwright/tms/admin"
+	"tokenwright/tms/admin/caadmin"
 	"tokenwright/tms/connector"
 	"tokenwright/tms/instance"
 	"tokenwright/tms/keystore"
@@ -22,42 +24,102 @@ import (
 
 const caHelp = `Make and administer certificate authorities.
 
-An instance may have several, each in a directory of its own: ca1, ca2, ... Commands work on its
-files, whether or not it is served at the same time; what they do shows there at once. Serial
-numbers are written in hex.`
+An instance may have several, each in a directory of its own: ca1, ca2, ... create, install, connect
+and the list of a root work on the instance's files. The other commands ask the CA that runs, over its
+Unix socket, or with --url over HTTPS with the certificate of --as; when none runs they work on the
+files too. Either way what they do shows at once. Serial numbers are written in hex.
+
+Who may: over the socket root and whoever runs the server, and accounts that are listed; over HTTPS,
+at the address of admin.listen, the certificates that are. Everybody who is listed may look; issue,
+revoke, hold and release are for agents, revocation lists for administrators as well:
+
+  admin.listen=127.0.0.1:8449
+  admin.users.list=olga
+  admin.users.olga.subject=CN=olga      # or .fingerprint=<SHA-256>, or .account=<name of this machine>
+  admin.users.olga.roles=agent          # administrator, agent, operator`
 
 const caExample = `  tms ca create ca1 --dir /srv/tms --host pki.example.com
   tms ca create ca2 --dir /srv/tms --external-root --subject "CN=Cards,O=Example,C=DE"
   tms ca install ca2 --dir /srv/tms --cert signed.pem
   tms ca issue ca1 --dir /srv/tms --csr www.csr --profile caServerCert
-  tms ca revoke ca1 4F2A… --dir /srv/tms --reason keyCompromise
+  tms ca list ca1 --url https://pki.example.com:8449 --as ./olga --user alice
+  tms ca revoke ca1 4f2a… --dir /srv/tms --reason keyCompromise
   tms ca crl ca1 --dir /srv/tms`
 
-// caFlags are what all commands about a CA have.
+// caFlags are what all commands about an authority have.
 type caFlags struct {
 	dir    string
 	asJSON bool
 }
 
+// caTarget says where a CA is.
+type caTarget struct {
+	caFlags
+	at adminFlags
+}
+
 func caCommand() *cobra.Command {
-	var f caFlags
+	var f caTarget
 	cmd := &cobra.Command{Use: "ca", Short: "Make and administer certificate authorities",
 		Long: caHelp, Example: caExample, Args: usage(cobra.NoArgs),
-		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() }}
-	cmd.PersistentFlags().StringVar(&f.dir, "dir", ".", "the instance's directory")
+		RunE:             func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		PersistentPreRun: func(*cobra.Command, []string) { f.dir = f.at.dir }}
+	f.at.add(cmd)
 	cmd.PersistentFlags().BoolVar(&f.asJSON, "json", false, "answer in JSON")
-	cmd.AddCommand(caCreate(&f), caInstall(&f), caConnect(&f), caShow(&f), caList(&f), caIssue(&f),
-		caRevoke(&f), caHold(&f), caRelease(&f), caCRL(&f), caChain(&f))
+	cmd.AddCommand(caCreate(&f.caFlags), caInstall(&f), caConnect(&f.caFlags), caShow(&f), caList(&f),
+		caIssue(&f), caRevoke(&f), caHold(&f), caRelease(&f), caCRL(&f), caChain(&f))
 	return cmd
 }
 
-// withCA opens a CA for one command.
-func withCA(cmd *cobra.Command, f *caFlags, name string,
-	do func(context.Context, *ca.Authority) error,
-) (err error) {
+// withCA reaches a CA for one command: the one that runs, else its files.
+func withCA(cmd *cobra.Command, f *caTarget, name string,
+	do func(context.Context, caadmin.Authority) error,
+) error {
 	if !instance.IsCA(name) {
 		return usageError{fmt.Errorf("%q is no name of a CA: want ca and a number, as ca1", name)}
 	}
+	remote := f.at.url != "" || f.at.socket != ""
+	if !remote {
+		var err error
+		if remote, err = isServed(cmd.Context(), f.dir, name); err != nil {
+			return exitError{err, exitInstance}
+		}
+	}
+	if !remote {
+		return withCAFiles(cmd, f, name, do)
+	}
+	return f.at.with(cmd, name, func(ctx context.Context, c *admin.Client) error {
+		a := caadmin.NewClient(c)
+		facts, err := a.Facts(ctx)
+		if err == nil && facts.Name != name {
+			err = fmt.Errorf("the server is that of %.20q, not of %s", facts.Name, name)
+		}
+		if err != nil {
+			return err
+		}
+		return do(ctx, a)
+	})
+}
+
+// isServed says whether a CA of an instance answers at its socket.
+func isServed(ctx context.Context, dir, name string) (bool, error) {
+	path, err := instance.SocketOf(dir, name)
+	if err != nil || path == "" {
+		return false, err
+	}
+	if _, err := os.Stat(path); err != nil {
+		return false, nil //nolint:nilerr // none is there
+	}
+	c := admin.NewSocketClient(path)
+	_, err = caadmin.NewClient(c).Facts(ctx)
+	dead := errors.Is(err, syscall.ECONNREFUSED) || errors.Is(err, fs.ErrNotExist)
+	return !dead, c.Close()
+}
+
+// withCAFiles opens a CA for one command.
+func withCAFiles(cmd *cobra.Command, f *caTarget, name string,
+	do func(context.Context, caadmin.Authority) error,
+) (err error) {
 	log := slog.New(slog.NewTextHandler(cmd.ErrOrStderr(), &slog.HandlerOptions{
 		Level: slog.LevelWarn}))
 	i, err := instance.Open(cmd.Context(), f.dir, instance.Options{Log: log,
@@ -66,7 +128,11 @@ func withCA(cmd *cobra.Command, f *caFlags, name string,
 		return exitError{err, exitInstance}
 	}
 	defer func() { err = errors.Join(err, i.Close()) }()
-	return do(connector.WithCaller(cmd.Context(), operator()), i.Authority(name))
+	err = do(connector.WithCaller(cmd.Context(), operator()), i.AdministerCA(name))
+	if errors.Is(err, connector.ErrCANotFound) {
+		return exitError{err, exitNotFound}
+	}
+	return err
 }
 
 // operator names who is at the command line, for the records.
@@ -158,7 +224,7 @@ func caCreate(f *caFlags) *cobra.Command {
 	return cmd
 }
 
-func caInstall(f *caFlags) *cobra.Command {
+func caInstall(f *caTarget) *cobra.Command {
 	var cert string
 	cmd := &cobra.Command{Use: "install NAME --cert FILE", Args: usage(cobra.ExactArgs(1)),
 		Short: "Install the certificate that another root gave a CA, with those above it",
@@ -170,8 +236,8 @@ func caInstall(f *caFlags) *cobra.Command {
 			if err := instance.InstallCA(cmd.Context(), f.dir, args[0], text); err != nil {
 				return err
 			}
-			return withCA(cmd, f, args[0], func(_ context.Context, a *ca.Authority) error {
-				return f.say(cmd.OutOrStdout(), facts(a), facts(a).words)
+			return withCAFiles(cmd, f, args[0], func(ctx context.Context, a caadmin.Authority) error {
+				return sayFacts(ctx, f, cmd, a)
 			})
 		}}
 	cmd.Flags().StringVar(&cert, "cert", "", "PEM file, - for standard input")
@@ -193,42 +259,46 @@ connect is for when that was cut off, or undone.`,
 		}}
 }
 
-func caChain(f *caFlags) *cobra.Command {
+func caChain(f *caTarget) *cobra.Command {
 	var out string
 	cmd := &cobra.Command{Use: "chain NAME", Short: "Give a CA's certificate and those above it",
 		Args: usage(cobra.ExactArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return withCA(cmd, f, args[0], func(_ context.Context, a *ca.Authority) error {
-				return writeOut(cmd, out, a.ChainPEM())
+			return withCA(cmd, f, args[0], func(ctx context.Context, a caadmin.Authority) error {
+				facts, err := a.Facts(ctx)
+				if err != nil {
+					return err
+				}
+				return writeOut(cmd, out, []byte(facts.ChainPEM))
 			})
 		}}
 	cmd.Flags().StringVar(&out, "out", "", "new file; standard output when not stated")
 	return cmd
 }
 
-func caCRL(f *caFlags) *cobra.Command {
+func caCRL(f *caTarget) *cobra.Command {
 	var out string
 	var delta, root, latest bool
 	cmd := &cobra.Command{Use: "crl NAME", Short: "Issue a revocation list now",
 		Args: usage(cobra.ExactArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			say := func(list certdb.CRL) error {
+			say := func(list caadmin.CRL) error {
 				if out != "" {
 					if err := writeOut(cmd, out, list.DER); err != nil {
 						return err
 					}
 				}
-				made := crlMade{list.Number, list.Base, list.Entries, list.ThisUpdate, list.NextUpdate}
-				return f.say(cmd.OutOrStdout(), made, made.words)
+				return f.say(cmd.OutOrStdout(), list, func(w io.Writer) { sayCRL(w, list) })
 			}
 			if root {
 				list, err := instance.IssueRootCRL(cmd.Context(), f.dir, args[0])
 				if err != nil {
 					return err
 				}
-				return say(list)
+				return say(caadmin.CRL{Number: list.Number, Entries: list.Entries, DER: list.DER,
+					ThisUpdate: list.ThisUpdate, NextUpdate: list.NextUpdate})
 			}
-			return withCA(cmd, f, args[0], func(ctx context.Context, a *ca.Authority) error {
+			return withCA(cmd, f, args[0], func(ctx context.Context, a caadmin.Authority) error {
 				issue := a.IssueCRL
 				if latest {
 					issue = a.CRL

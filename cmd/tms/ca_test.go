@@ -19,6 +19,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"tokenwright/tms/admin/caadmin"
 	"tokenwright/tms/ca"
 	"tokenwright/tms/instance"
 	"tokenwright/tms/keystore"
@@ -94,7 +95,7 @@ func TestCACommands(t *testing.T) {
 	assert.Equal(t, []string{"www.example.org"}, cert.DNSNames)
 	serial := cert.SerialNumber.Text(16)
 
-	show := func() (c caCert) {
+	show := func() (c caadmin.Certificate) {
 		require.NoError(t, json.Unmarshal([]byte(s.ok("show", "ca1", serial, "--json")), &c))
 		return c
 	}
@@ -113,7 +114,7 @@ func TestCACommands(t *testing.T) {
 	assert.NotContains(t, s.ok("list", "ca1", "--state", "valid"), serial)
 	assert.NotContains(t, s.ok("list", "ca1", "--after", serial, "--profile", "caServerCert"), serial)
 
-	var list crlMade
+	var list caadmin.CRL
 	crl := filepath.Join(t.TempDir(), "ca.crl")
 	require.NoError(t, json.Unmarshal([]byte(s.ok("crl", "ca1", "--json", "--out", crl)), &list))
 	assert.Equal(t, 1, list.Entries)
@@ -142,14 +143,14 @@ func TestCACommandsThatFail(t *testing.T) {
 		"none":       {[]string{"show", "ca7"}, exitInstance, "ca7"},
 		"no name":    {[]string{"show", "tps"}, exitUsage, "tps"},
 		"serial":     {[]string{"revoke", "ca1", "xyz"}, exitUsage, "serial"},
-		"unknown":    {[]string{"hold", "ca1", "1234"}, exitFailed, "not found"},
+		"unknown":    {[]string{"hold", "ca1", "1234"}, exitNotFound, "not found"},
 		"reason":     {[]string{"revoke", "ca1", "12", "--reason", "hold"}, exitUsage, "hold"},
 		"state":      {[]string{"list", "ca1", "--state", "new"}, exitUsage, "new"},
 		"limit":      {[]string{"list", "ca1", "--limit", "5000"}, exitFailed, "5000"},
 		"no csr":     {[]string{"issue", "ca1"}, exitFailed, "csr"},
 		"csr":        {[]string{"issue", "ca1", "--csr", filepath.Join(s.dir, "ca", "ca.crt")}, exitFailed, "CERTIFICATE"},
-		"profile":    {[]string{"issue", "ca1", "--csr", s.csr(), "--profile", "x"}, exitFailed, "profile x"},
-		"no latest":  {[]string{"crl", "ca1", "--latest"}, exitFailed, "no revocation list"},
+		"profile":    {[]string{"issue", "ca1", "--csr", s.csr(), "--profile", "x"}, exitNotFound, "profile x"},
+		"no latest":  {[]string{"crl", "ca1", "--latest"}, exitNotFound, "no revocation list"},
 		"install":    {[]string{"install", "ca1", "--cert", filepath.Join(s.dir, "ca", "ca.crt")}, exitFailed, "another key"},
 		"subcommand": {[]string{"destroy", "ca1"}, exitUsage, "destroy"},
 	} {

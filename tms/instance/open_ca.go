@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"tokenwright/tms/admin/caadmin"
 	"tokenwright/tms/ca"
 	"tokenwright/tms/ca/certdb"
 	"tokenwright/tms/ca/ldappub"
@@ -86,6 +87,9 @@ func (i *Instance) openCA(ctx context.Context, p *part, o Options) error {
 		}
 		return map[string]string{"store": "ok"}, nil
 	})
+	if err := p.openAdmin(caadmin.Routes(caService{a})...); err != nil {
+		return err
+	}
 	p.plain = made.public()
 	i.cas[p.name] = made
 	return nil
