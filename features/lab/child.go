@@ -124,7 +124,7 @@ func (l *Lab) WithChild(ctx context.Context, point string, f func(*Lab) error) (
 	}
 	return f(&Lab{
 		dir: l.dir, port: port, main: l.main, config: o.Config, inst: l.inst, log: log, others: l.others,
-		ca: l.ca,
+		ca: l.ca, kra: l.kra,
 	})
 }
 

@@ -49,6 +49,7 @@ type Lab struct {
 	config map[string]map[string]string
 	others *Authorities
 	ca     *away
+	kra    *awayKRA
 	site   *Site // nil where the authorities are the pool's
 
 	inst    *instance.Instance
@@ -88,11 +89,11 @@ func MakeInstance(ctx context.Context, dir string, tpsPort, tksPort int) error {
 func start(ctx context.Context, dir string, port, mainPort int, config map[string]map[string]string,
 	subsystems []string, others *Authorities) (*Lab, error) {
 	l := &Lab{dir: dir, port: port, main: mainPort, config: config, log: &buffer{}, others: others}
-	l.ca = &away{CA: others.CA}
+	l.ca, l.kra = &away{CA: others.CA}, &awayKRA{KRA: others.KRA}
 	err := l.serve(ctx, instance.Options{
 		Subsystems: subsystems, Override: config,
 		CAs:  map[string]connector.CA{"ca1": l.ca},
-		KRAs: map[string]connector.KRA{"kra1": others.KRA},
+		KRAs: map[string]connector.KRA{"kra1": l.kra},
 	})
 	if err != nil {
 		return nil, err

@@ -48,6 +48,7 @@ func AddSteps(sc *godog.ScenarioContext) {
 	sc.Step(`^an agent reports the token of the second card as ([A-Z_]+)$`, reportSecond)
 	sc.Step(`^an agent cannot report the token as ([A-Z_]+)$`, cannotReport)
 	sc.Step(`^the certificate authority (is out of reach|answers again)$`, authorityDown)
+	sc.Step(`^the key recovery authority (is out of reach|answers again)$`, archiveDown)
 	sc.Step(`^the token management system looks for what it left undone$`, reconcile)
 	sc.Step(`^the token is ACTIVE and belongs to "([^"]*)"$`, activeAndOf)
 	sc.Step(`^the token is ACTIVE and belongs to nobody$`, activeAndNobodys)
@@ -56,6 +57,7 @@ func AddSteps(sc *godog.ScenarioContext) {
 	addCardSteps(sc)
 	addJudgementSteps(sc)
 	addKeySteps(sc)
+	addNameSteps(sc)
 	addArchiveSteps(sc)
 }
 
@@ -245,6 +247,15 @@ func authorityDown(ctx context.Context, how string) error {
 		return err
 	}
 	l.SetCADown(how == "is out of reach")
+	return nil
+}
+
+func archiveDown(ctx context.Context, how string) error {
+	l, err := scene.From(ctx).Lab(ctx)
+	if err != nil {
+		return err
+	}
+	l.SetKRADown(how == "is out of reach")
 	return nil
 }
 
