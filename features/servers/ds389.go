@@ -2,10 +2,13 @@ package servers
 
 import (
 	"context"
+	"crypto/sha512"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
+	"os/user"
 	"path/filepath"
 	"regexp"
 	"strconv"
@@ -90,14 +93,20 @@ func write389(dir string, port int, as *syscall.Credential) error {
 	}
 	values := map[string]string{
 		"fqdn": "localhost", "ds_port": strconv.Itoa(port), "rootdn": rootName,
-		"ds_passwd": rootPassword, "ds_suffix": Suffix, "ldapi_enabled": "off",
-		"ldapi_autobind": "off", "db_lib": "bdb", "ds_user": strconv.Itoa(os.Geteuid()),
-		"ldapi": filepath.Join(dir, "run", "ldapi"), "schema_dir": filepath.Join(dir, "schema"),
+		"ds_passwd": salted(rootPassword), "ds_suffix": Suffix, "ldapi_enabled": "off",
+		"ldapi_autobind": "off", "db_lib": "bdb",
+		"ldapi": filepath.Join(dir, "run", "ldapi"), "schema_dir": filepath.Join(dir, "config", "schema"),
 		"config_dir": filepath.Join(dir, "config"), "cert_dir": filepath.Join(dir, "config"),
 	}
+	runner := os.Geteuid()
 	if as != nil {
-		values["ds_user"] = strconv.FormatUint(uint64(as.Uid), 10)
+		runner = int(as.Uid)
 	}
+	u, err := user.LookupId(strconv.Itoa(runner))
+	if err != nil {
+		return err
+	}
+	values["ds_user"] = u.Username
 	for _, name := range []string{"lock", "tmp", "ldif", "bak", "run", "inst", "log", "db", "db_home"} {
 		values[name+"_dir"] = filepath.Join(dir, name)
 	}
@@ -118,7 +127,7 @@ func write389(dir string, port int, as *syscall.Credential) error {
 		return err
 	}
 	for _, p := range parts.Schema {
-		files["schema/98"+p.Name] = p.Text
+		files["config/schema/98"+p.Name] = p.Text
 	}
 	for _, from := range []string{filepath.Join(dsSchema, "99user.ldif"), dsCollations} {
 		text, err := os.ReadFile(from)
@@ -128,7 +137,7 @@ func write389(dir string, port int, as *syscall.Credential) error {
 		if err != nil {
 			return err
 		}
-		files[map[bool]string{true: "schema/", false: "config/"}[strings.HasPrefix(from, dsSchema)]+
+		files[map[bool]string{true: "config/schema/", false: "config/"}[strings.HasPrefix(from, dsSchema)]+
 			filepath.Base(from)] = string(text)
 	}
 	for name, text := range files {
@@ -137,6 +146,13 @@ func write389(dir string, port int, as *syscall.Credential) error {
 		}
 	}
 	return give(dir, as)
+}
+
+// salted hides a password as the server wants it in its configuration, by the scheme SSHA512.
+func salted(password string) string {
+	salt := []byte("saltsalt") // of a server for tests, whose password is in this package
+	sum := sha512.Sum512(append([]byte(password), salt...))
+	return "{SSHA512}" + base64.StdEncoding.EncodeToString(append(sum[:], salt...))
 }
 
 // give makes somebody else the owner of everything below dir.

@@ -26,8 +26,6 @@ const (
 // Directory is an LDAP server with the schema of the token database.
 type Directory struct {
 	*process
-	program string // that loads entries in bulk; empty: none
-	config  string
 }
 
 // SlapdOptions say how a slapd differs from the usual one.
@@ -79,7 +77,7 @@ func StartSlapd(ctx context.Context, o SlapdOptions) (_ *Directory, err error) {
 	if o.TLSPort != 0 {
 		urls += " ldaps://" + loopback.Addr(o.TLSPort) + "/"
 	}
-	d := &Directory{config: config}
+	d := &Directory{}
 	if d.process, err = run(dir, port, nil, "TERM", nil, program, "-d", "none", "-f", config, "-h",
 		urls); err != nil {
 		return nil, err

@@ -13,7 +13,7 @@ import (
 	"tokenwright/tms/token"
 )
 
-// ErrUnknown: the connection was lost in mid-change, and so much has happened to the card since that
+// ErrUnknown says that the connection was lost in mid-change, and so much has happened to the card since that
 // nobody can tell whether the change was made.
 var ErrUnknown = errors.New("connection lost: whether the change was made is not known")
 
@@ -120,7 +120,7 @@ func pause(ctx context.Context, n int) error {
 	select {
 	case <-ctx.Done():
 		return ctx.Err()
-	case <-time.After(time.Duration(rand.Int64N(most))):
+	case <-time.After(time.Duration(rand.Int64N(most))): //nolint:gosec // no secret
 		return nil
 	}
 }
