@@ -2,6 +2,7 @@ package instance
 
 import (
 	"context"
+	"crypto/rsa"
 	"errors"
 	"fmt"
 	"io"
@@ -35,6 +36,8 @@ type Options struct {
 	Random io.Reader
 	// Now is the clock of records; nil means time.Now.
 	Now func() time.Time
+	// RSA is handed to the KRA; see kra.Options.
+	RSA func(bits int) (*rsa.PrivateKey, error)
 	// Failpoint is handed to TPS, CAs and KRA; see their Options.
 	Failpoint func(name string) error
 }

@@ -86,7 +86,8 @@ func (i *Instance) buildKRA(ctx context.Context, p *part, o Options) (*kra.Servi
 		return nil, err
 	}
 	i.closers = append(i.closers, store)
-	opts := kra.Options{Random: o.Random, Now: o.Now, Log: p.log, Failpoint: o.Failpoint}
+	opts := kra.Options{Random: o.Random, Now: o.Now, Log: p.log, Failpoint: o.Failpoint,
+		RSA: o.RSA}
 	if opts.Transport, err = transportKey(ctx, p, store); err != nil {
 		return nil, err
 	}
