@@ -32,6 +32,7 @@ const help = `Make and run an instance of the token management system.
   tms serve tks --dir D  runs one of them; the TPS finds the TKS by its configuration
   tms ca create ca1      makes a certificate authority in an instance; tms ca --help
   tms kra create         makes its key recovery authority; tms kra --help
+  tms reconcile          compares tokens, certificates and keys; tms reconcile --help
   tms ocsp create        makes an OCSP responder apart from its CAs; tms ocsp --help
 
 Exit codes: 0 done, 1 failed, 2 wrong command line, 3 instance or configuration wrong,
@@ -48,7 +49,7 @@ func main() {
 func run(ctx context.Context, args []string, out, errOut io.Writer) int {
 	root := &cobra.Command{Use: "tms", Short: "Token management system", Long: help,
 		SilenceErrors: true, SilenceUsage: true}
-	root.AddCommand(initCommand(), serveCommand(), caCommand(), kraCommand(), ocspCommand(),
+	root.AddCommand(initCommand(), serveCommand(), caCommand(), kraCommand(), ocspCommand(), reconcileCommand(),
 		versionCommand())
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })

@@ -18,7 +18,6 @@ import (
 	"tokenwright/tms/connector"
 	"tokenwright/tms/keystore"
 	"tokenwright/tms/store"
-	"tokenwright/tms/store/sql"
 	"tokenwright/tms/tps"
 	"tokenwright/tms/tps/auth"
 	"tokenwright/tms/tps/contact"
@@ -28,7 +27,7 @@ import (
 type tpsPart struct {
 	*part
 	server *tps.Server
-	store  *sql.Store
+	store  Home
 	joined joined
 }
 
@@ -47,11 +46,10 @@ func (i *Instance) openTPS(ctx context.Context, p *part, o Options) error {
 	if err != nil {
 		return err
 	}
-	records, err := sql.Open(ctx, under(p.dir, p.conf.StringOr("tokendb.path", databaseFile)))
+	records, err := i.openRecords(ctx, p)
 	if err != nil {
 		return err
 	}
-	i.closers = append(i.closers, records)
 	others, err := i.openAuthorities(p, o)
 	if err != nil {
 		return err

@@ -31,6 +31,7 @@ func AddSteps(sc *godog.ScenarioContext) {
 	sc.Step(`^the "([^"]*)" certificate of the second card is (valid|revoked|on hold) at "([^"]*)"$`, secondIsAt)
 	sc.Step(`^the second card's token is ACTIVE again$`, secondActive)
 	sc.Step(`^the certificate authority "([^"]*)" issues nothing any more$`, issuesNothing)
+	addReconcileSteps(sc)
 }
 
 func site(ctx context.Context) error {
