@@ -173,6 +173,9 @@ func (n *enrollment) certify(ctx context.Context, k profile.Key, public crypto.P
 			PublicKey: spki, Attributes: n.attributes(),
 		},
 	}
+	if err := n.delegate(k, req.Enroll); err != nil {
+		return err
+	}
 	if k.ServerSide && k.Archive {
 		req.KRA, req.KeyID = k.KRA, string(key.KeyID)
 	}

@@ -188,25 +188,26 @@ func (n *enrollment) writeObjects(ctx context.Context, ch *perso.Channel) error 
 }
 
 // expand puts what is known of card and user into a pattern.
-func (n *enrollment) expand(pattern string) string {
-	return profile.Expand(pattern, func(name string) (string, bool) {
-		switch name {
-		case "cuid":
-			return n.Facts.CUID.String(), true
-		case "msn":
-			return strings.ToUpper(hex.EncodeToString(n.Facts.MSN[:])), true
-		case "userid", "auth.cn":
-			return n.User.ID, true
-		case "profileId":
-			return n.TokenType, true
-		}
-		attribute, ok := strings.CutPrefix(name, "auth.")
-		if !ok {
-			return "", false
-		}
-		v := n.User.First(attribute)
-		return v, v != ""
-	})
+func (n *enrollment) expand(pattern string) string { return profile.Expand(pattern, n.value) }
+
+// value gives what a name in a pattern stands for.
+func (n *enrollment) value(name string) (string, bool) {
+	switch name {
+	case "cuid":
+		return n.Facts.CUID.String(), true
+	case "msn":
+		return strings.ToUpper(hex.EncodeToString(n.Facts.MSN[:])), true
+	case "userid", "auth.cn":
+		return n.User.ID, true
+	case "profileId":
+		return n.TokenType, true
+	}
+	attribute, ok := strings.CutPrefix(name, "auth.")
+	if !ok {
+		return "", false
+	}
+	v := n.User.First(attribute)
+	return v, v != ""
 }
 
 // attributes are what a CA may put of the user's directory entry into a certificate.

@@ -39,6 +39,9 @@ type Settings struct {
 	// ManyActive lets a user have several active tokens
 	// (tokendb.nonExternalReg.allowMultiActiveTokensUser).
 	ManyActive bool
+	// Delegation has the patterns of key types make subject and alternative names of certificates
+	// (externalReg.delegation.enable).
+	Delegation bool
 	// Cleared is what a token forgets that is released for reuse
 	// (tokenservice.status.unformatted.clear*).
 	Cleared tokendb.Cleared
@@ -89,6 +92,7 @@ func Load(c *conf.Config, dir string) (*Settings, error) {
 		Enroll:       r.operation("enroll"),
 		PINReset:     r.operation("pinReset"),
 		ManyActive:   r.bool("tokendb.nonExternalReg.allowMultiActiveTokensUser", false),
+		Delegation:   r.bool("externalReg.delegation.enable", false),
 		Formats:      make(map[string]Format),
 		Enrolls:      make(map[string]Enroll),
 		PINResets:    make(map[string]PINReset),
