@@ -1,0 +1,206 @@
+package instance
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"os"
+	"strconv"
+
+	"tokenwright/tms/conf"
+	"tokenwright/tms/store"
+	"tokenwright/tms/store/ldap"
+	"tokenwright/tms/store/postgres"
+	"tokenwright/tms/store/sql"
+)
+
+// The homes of the token database (tokendb.home).
+const (
+	homeSQLite   = "sqlite"
+	homePostgres = "postgresql"
+	homeLDAP     = "ldap"
+)
+
+// Home is a home of token records with everything that a home offers.
+type Home interface {
+	store.Store
+	store.IntentLister
+	store.CertLister
+	io.Closer
+}
+
+// openRecords opens the home of token records.
+func (i *Instance) openRecords(ctx context.Context, p *part) (Home, error) {
+	records, err := p.openHome(ctx)
+	if err != nil {
+		return nil, err
+	}
+	i.closers = append(i.closers, records)
+	return records, nil
+}
+
+// openHome opens the home that configuration names.
+func (p *part) openHome(ctx context.Context) (Home, error) {
+	p.conf.Declare("tokendb.path", "tokendb.postgresql.**", "tokendb.baseDN", "tokendb.activityBaseDN",
+		"tokendb.certBaseDN", "tokendb.userBaseDN", "tokendb.hostport", "internaldb.**")
+	kind, err := p.conf.OneOf("tokendb.home", homeSQLite, homeSQLite, homePostgres, homeLDAP)
+	if err != nil {
+		return nil, err
+	}
+	switch kind {
+	case homePostgres:
+		c, err := p.postgresConfig()
+		if err != nil {
+			return nil, err
+		}
+		return sql.OpenPostgres(ctx, c)
+	case homeLDAP:
+		c, err := p.directoryConfig()
+		if err != nil {
+			return nil, err
+		}
+		return ldap.Open(ctx, c)
+	}
+	return sql.Open(ctx, under(p.dir, p.conf.StringOr("tokendb.path", databaseFile)))
+}
+
+// postgresConfig reads tokendb.postgresql.*.
+func (p *part) postgresConfig() (postgres.Config, error) {
+	s := p.conf.Sub("tokendb.postgresql")
+	c := postgres.Config{
+		Host: s.StringOr("host", "localhost"), Database: s.StringOr("database", "tokens"),
+		User: s.StringOr("user", "tokenwright"),
+	}
+	var errs [4]error
+	c.Port, errs[0] = s.Int("port", 5432, 1, 65535)
+	c.Conns, errs[1] = s.Int("maxConns", postgres.DefaultConns, 1, 1000)
+	var secure, plain bool
+	secure, errs[2] = s.Bool("secureConn", true)
+	plain, errs[3] = s.Bool("allowPlain", false)
+	if err := errors.Join(errs[:]...); err != nil {
+		return c, err
+	}
+	var err error
+	switch {
+	case secure:
+		if c.TLS, err = p.databaseTLS(s, "caFile", s.String("clientCertNickname")); err != nil {
+			return c, err
+		}
+		c.TLS.ServerName = c.Host
+	case !plain && !isLocal(c.Host):
+		return c, s.Errorf("secureConn", "records and the password would cross the network unprotected; "+
+			"allowPlain=true permits it")
+	}
+	prompt := s.StringOr("passwordName", "tokendb")
+	if c.Password, err = p.password(prompt); err != nil && s.String("clientCertNickname") == "" {
+		return c, s.Errorf("passwordName", "password %s: %w", prompt, err)
+	}
+	return c, nil
+}
+
+// isLocal tells this machine, by address or as a folder with a socket.
+func isLocal(host string) bool {
+	ip := net.ParseIP(host)
+	return host == "localhost" || host != "" && host[0] == '/' || ip != nil && ip.IsLoopback()
+}
+
+// databaseTLS reads which CAs to trust, the system's if the key is not set, and the certificate that
+// the TPS shows.
+func (p *part) databaseTLS(s *conf.Config, caKey, nickname string) (*tls.Config, error) {
+	out := &tls.Config{MinVersion: tls.VersionTLS12}
+	if name := s.String(caKey); name != "" {
+		text, err := os.ReadFile(under(p.dir, name))
+		if err != nil {
+			return nil, s.Errorf(caKey, "%w", err)
+		}
+		out.RootCAs = x509.NewCertPool()
+		if !out.RootCAs.AppendCertsFromPEM(text) {
+			return nil, s.Errorf(caKey, "%s holds no certificate", name)
+		}
+	}
+	if nickname == "" {
+		return out, nil
+	}
+	pair, err := loadPair(p.dir, nickname)
+	out.Certificates = []tls.Certificate{pair}
+	return out, err
+}
+
+// directoryConfig reads internaldb.* and tokendb.*, spelled as Dogtag spells them. tokendb.hostport,
+// host:port of one or more servers, goes before internaldb.ldapconn.host and port.
+func (p *part) directoryConfig() (ldap.Config, error) {
+	db, s := p.conf.Sub("tokendb"), p.conf.Sub("internaldb")
+	c := ldap.Config{
+		Addrs: db.List("hostport"), BaseDN: s.String("basedn"), Tokens: db.String("baseDN"),
+		Activities: db.String("activityBaseDN"), Certs: db.String("certBaseDN"),
+		BindDN: s.String("ldapauth.bindDN"), Log: p.log,
+	}
+	var errs [6]error
+	var port int
+	var secure, start bool
+	var how string
+	port, errs[0] = s.Int("ldapconn.port", 636, 1, 65535)
+	secure, errs[1] = s.Bool("ldapconn.secureConn", true)
+	start, errs[2] = s.Bool("ldapconn.startTLS", false)
+	c.AllowPlain, errs[3] = s.Bool("ldapconn.allowPlain", false)
+	how, errs[4] = s.OneOf("ldapauth.authtype", "BasicAuth", "BasicAuth", "SslClientAuth")
+	c.Conns, errs[5] = s.Int("maxConns", 8, 1, 1000)
+	if err := errors.Join(errs[:]...); err != nil {
+		return c, err
+	}
+	switch {
+	case secure && start:
+		return c, s.Errorf("ldapconn.startTLS", "both secureConn and startTLS")
+	case start:
+		c.Security = ldap.StartTLS
+	case !secure:
+		c.Security = ldap.Plain
+	}
+	if len(c.Addrs) == 0 {
+		host, err := s.Required("ldapconn.host")
+		if err != nil {
+			return c, err
+		}
+		c.Addrs = []string{net.JoinHostPort(host, strconv.Itoa(port))}
+	}
+	return c, p.directoryLogin(s, &c, how == "SslClientAuth")
+}
+
+// directoryLogin says how to log in: by a certificate, or by a password from the instance's file.
+func (p *part) directoryLogin(s *conf.Config, c *ldap.Config, byCertificate bool) (err error) {
+	nickname := ""
+	if byCertificate {
+		nickname = s.StringOr("ldapauth.clientCertNickname", clientNickname)
+	}
+	if c.Security != ldap.Plain {
+		if c.TLS, err = p.databaseTLS(s, "ldapconn.caFile", nickname); err != nil {
+			return err
+		}
+	}
+	if c.External = byCertificate; byCertificate {
+		return nil
+	}
+	prompt := s.StringOr("ldapauth.bindPWPrompt", "internaldb")
+	if c.Password, err = p.password(prompt); err != nil {
+		return s.Errorf("ldapauth.bindPWPrompt", "password %s: %w", prompt, err)
+	}
+	return nil
+}
+
+// OpenHome opens the home of token records of the TPS of the instance at dir, for who copies records.
+func OpenHome(ctx context.Context, dir string) (Home, error) {
+	p, err := newPart(dir, TPS, Options{Log: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		return nil, err
+	}
+	home, err := p.openHome(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("opening the token database of %s: %w", dir, err)
+	}
+	return home, nil
+}
