@@ -34,6 +34,9 @@ const help = `Make and run an instance of the token management system.
   tms kra create         makes its key recovery authority; tms kra --help
   tms reconcile          compares tokens, certificates and keys; tms reconcile --help
   tms ocsp create        makes an OCSP responder apart from its CAs; tms ocsp --help
+  tms token list         looks at tokens of a running server, and changes them; tms token --help
+  tms activity           shows what was done to tokens
+  tms admin add          says who may; tms admin --help
 
 Exit codes: 0 done, 1 failed, 2 wrong command line, 3 instance or configuration wrong,
 4 init or create found something already there, 5 no such token or certificate, 6 not allowed to
@@ -51,6 +54,7 @@ func run(ctx context.Context, args []string, out, errOut io.Writer) int {
 		SilenceErrors: true, SilenceUsage: true}
 	root.AddCommand(initCommand(), serveCommand(), caCommand(), kraCommand(), ocspCommand(), reconcileCommand(),
 		versionCommand())
+	root.AddCommand(tokenCommand(), activityCommand(), adminCommand())
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
 	root.SetArgs(args)

@@ -32,7 +32,7 @@ type tpsChanges struct{ server *tps.Server }
 
 func by(a tpsadmin.Actor) tps.By { return tps.By{Actor: a.Name, Why: a.Why, IP: a.Address} }
 
-func edited(e tpsadmin.Edit) tokendb.Edit { return tokendb.Edit{UserID: e.UserID, Policy: e.Policy} }
+func edited(e tpsadmin.Edit) tokendb.Edit { return tokendb.Edit(e) }
 
 // ChangeState moves a token to a state.
 func (c tpsChanges) ChangeState(ctx context.Context, cuid keys.CUID, to token.State,

@@ -47,6 +47,8 @@ type Changes interface {
 type Edit struct {
 	UserID *string
 	Policy *token.Policy
+	// Merge keeps the rules that Policy does not state.
+	Merge bool
 }
 
 // Rules say what follows from a record.

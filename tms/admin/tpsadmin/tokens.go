@@ -119,7 +119,8 @@ func (h *handler) add(ctx context.Context, r *admin.Request) (any, error) {
 	return h.changed(h.Changes.Add(ctx, cuid, e, by))
 }
 
-// replace and modify change user and policy; the latter only as far as they are stated.
+// replace and modify change user and policy; the latter only as far as they are stated. With the
+// parameter merge=true, rules that the policy does not state stay as well.
 func (h *handler) replace(ctx context.Context, r *admin.Request) (any, error) {
 	return h.change(ctx, r, true)
 }
@@ -145,6 +146,7 @@ func (h *handler) change(ctx context.Context, r *admin.Request, whole bool) (any
 	if err != nil {
 		return nil, err
 	}
+	e.Merge = !whole && r.URL.Query().Get("merge") == "true"
 	return h.changed(h.Changes.Edit(ctx, cuid, e, by))
 }
 

@@ -54,6 +54,9 @@ func words(e tpsadmin.Edit) string {
 	if e.Policy != nil {
 		out += " policy=" + e.Policy.String()
 	}
+	if e.Merge {
+		out += " merged"
+	}
 	return out
 }
 
@@ -273,6 +276,7 @@ func TestChangesAsDogtagsClientAsksForThem(t *testing.T) {
 		{"POST", "/tokens", `{"TokenID":"` + id + `","UserID":"bob","Policy":"RENEW=YES","Foo":1}`},
 		{"PATCH", "/tokens/" + id, `{"UserID":"eve"}`},
 		{"PATCH", "/tokens/" + id, `{"Policy":"pin_reset=yes"}`},
+		{"PATCH", "/tokens/" + id + "?merge=true", `{"Policy":"RENEW=NO"}`},
 		{"PUT", "/tokens/" + id, `{"UserID":"eve"}`},
 		{"POST", "/tokens/" + id + "?status=PERM_LOST", ""},
 		{"POST", "/tokens/" + id + "?status=temp_lost&reason=on+the+bus", ""},
@@ -285,6 +289,7 @@ func TestChangesAsDogtagsClientAsksForThem(t *testing.T) {
 		"add " + id + " user=bob policy=RENEW=YES",
 		"edit " + id + " user=eve by olga",
 		"edit " + id + " policy=PIN_RESET=YES by olga",
+		"edit " + id + " policy=RENEW=NO merged by olga",
 		"edit " + id + " user=eve policy= by olga",
 		id + " to PERM_LOST by olga because ",
 		id + " to SUSPENDED by olga because on the bus",

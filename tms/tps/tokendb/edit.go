@@ -16,6 +16,8 @@ import (
 type Edit struct {
 	UserID *string
 	Policy *token.Policy
+	// Merge keeps the rules that Policy does not state.
+	Merge bool
 }
 
 // of applies the edit, and says in words what it changes.
@@ -25,9 +27,15 @@ func (e Edit) of(r token.Record) (token.Record, string) {
 		words = append(words, fmt.Sprintf("user %q to %q", r.UserID, *e.UserID))
 		r.UserID = *e.UserID
 	}
-	if e.Policy != nil && *e.Policy != r.Policy {
-		words = append(words, fmt.Sprintf("policy %q to %q", r.Policy, *e.Policy))
-		r.Policy = *e.Policy
+	if e.Policy != nil {
+		p := *e.Policy
+		if e.Merge {
+			p = p.Over(r.Policy)
+		}
+		if p != r.Policy {
+			words = append(words, fmt.Sprintf("policy %q to %q", r.Policy, p))
+			r.Policy = p
+		}
 	}
 	return r, strings.Join(words, ", ")
 }
