@@ -1,0 +1,151 @@
+package certify
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"tokenwright/features/capability"
+	"tokenwright/features/catalogue"
+	"tokenwright/features/evidence"
+	"tokenwright/features/steps/bench"
+	"tokenwright/features/verdict"
+	"tokenwright/tms/gp/scp"
+)
+
+// perform runs the cases one after the other, in the order of the catalogue.
+func (r *run) perform(ctx context.Context) {
+	for _, c := range r.cases {
+		if r.stopped {
+			return
+		}
+		r.attempt(ctx, c)
+	}
+}
+
+// attempt runs a case and judges it.
+func (r *run) attempt(ctx context.Context, c bound) {
+	r.recorder.SetCase(c.ID)
+	began := time.Now()
+	first := r.recorder.Add(evidence.Record{Kind: evidence.KindCase, Text: c.Title})
+	in := verdict.Input{
+		Class: c.Class, Negative: c.Negative, Applies: c.Applies,
+		Facts:   capability.Restrict(c.Applies, r.bench.Facts),
+		LeftOut: r.allowed(c.Case),
+	}
+	applies, err := capability.Eval(c.Applies, r.bench.Facts)
+	if applies && in.LeftOut == "" {
+		in.Checks, err = r.play(ctx, c)
+	}
+	if err != nil {
+		in.Broken = err.Error()
+	}
+	finding := verdict.Judge(in)
+	in.Checks = nil // they stand before, each in a record of its own
+	last := r.recorder.Add(evidence.Record{Kind: evidence.KindVerdict, Input: &in, Finding: &finding})
+	r.recorder.SetCase("")
+	res := evidence.NewResult(c.Case, finding)
+	res.Took, res.First, res.Last = time.Since(began).Microseconds(), first, last
+	r.results = append(r.results, res)
+	r.show(res)
+	r.stopped = r.stopped || r.StopAt != nil && r.StopAt(res)
+}
+
+// play runs the steps of a case on the card that it may have, and makes the card ready for the next.
+func (r *run) play(ctx context.Context, c bound) ([]verdict.Check, error) {
+	if ctx.Err() != nil {
+		return nil, errInterrupted
+	}
+	b, err := r.benchFor(ctx, c.Case)
+	if err != nil {
+		return nil, fmt.Errorf("the case could not begin: %w", err)
+	}
+	ctx, work := bench.Begin(ctx, b, c.Case, r.recorder)
+	for _, s := range c.steps {
+		if err = s.Run(ctx); err != nil {
+			break
+		}
+	}
+	if b == r.bench {
+		if err := r.settle(ctx, c.Case); err != nil {
+			r.recorder.Add(evidence.Record{Kind: evidence.KindNote, Text: err.Error()})
+			r.stopped = true
+			fmt.Fprintf(r.Progress, "The run ends here: %v\n", err)
+		}
+	}
+	return work.Checks, err
+}
+
+var errInterrupted = errors.New("the run was interrupted")
+
+// benchFor gives the card for a case, in its initial state: the security domain selected, no channel.
+func (r *run) benchFor(ctx context.Context, c catalogue.Case) (*bench.Bench, error) {
+	b := r.bench
+	if c.Risk == catalogue.Irreversible || c.Keys && b.Facts["replaceable"] != "true" {
+		spare, err := r.spare(ctx)
+		if err != nil && !errors.Is(err, ErrNoSpare) {
+			return nil, err
+		}
+		if err == nil {
+			b = spare
+		}
+	}
+	if b.Broken() {
+		if err := b.Reset(ctx); err != nil {
+			return nil, err
+		}
+	}
+	if b == r.bench && c.Risk == catalogue.Content {
+		if err := r.intend(ctx); err != nil {
+			return nil, err
+		}
+	}
+	if c.Negative {
+		if _, err := b.Baseline(ctx); err != nil {
+			return nil, err
+		}
+	}
+	_, err := b.SelectISD(ctx)
+	return b, err
+}
+
+// settle puts an authentication that succeeds behind those that failed, and what a case has changed
+// back to what it was. It goes on when the run is interrupted.
+func (r *run) settle(ctx context.Context, c catalogue.Case) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), settleTime)
+	defer cancel()
+	b := r.bench
+	if b.Broken() {
+		if err := b.Reset(ctx); err != nil {
+			return err
+		}
+	}
+	if b.Failures() > 0 {
+		if _, err := b.SelectISD(ctx); err != nil {
+			return err
+		}
+		if _, err := b.Open(ctx, 0, scp.CMAC); err != nil {
+			return fmt.Errorf("the card does not authenticate any more after %s: %w", c.ID, err)
+		}
+	}
+	if c.Risk != catalogue.None {
+		return r.restore(ctx)
+	}
+	return nil
+}
+
+// settleTime is what putting a card back may take; the slowest card needs more than a minute for one
+// key.
+const settleTime = 10 * time.Minute
+
+func (r *run) show(res evidence.Result) {
+	fmt.Fprintf(r.Progress, "[%3d/%d] %-7s %-19s %s\n", len(r.results), len(r.cases), res.ID,
+		res.Finding.Verdict, res.Title)
+	if res.Finding.Verdict == verdict.NotApplicable || res.Finding.Verdict == verdict.Pass {
+		return
+	}
+	for _, why := range res.Finding.Reasons {
+		fmt.Fprintf(r.Progress, "          %s\n", why)
+	}
+}

@@ -1,0 +1,69 @@
+package certify
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"tokenwright/features/catalogue"
+)
+
+// intend writes down that the card's content is about to change, and what it was.
+func (r *run) intend(ctx context.Context) error {
+	before, err := r.bench.Baseline(ctx)
+	if err != nil || r.Journal == nil || !r.Source.Foreign() {
+		return err
+	}
+	e, err := r.Journal.Load(r.bench.CUID)
+	if err != nil || e.Changed {
+		return err
+	}
+	e.Changed, e.Before, e.KVN = true, before, byte(r.bench.Base.KVN)
+	return r.Journal.Save(r.bench.CUID, e)
+}
+
+// recover finishes what an earlier run on this card could not.
+func (r *run) recover(ctx context.Context) error {
+	if r.Journal == nil || !r.Source.Foreign() {
+		return nil
+	}
+	e, err := r.Journal.Load(r.bench.CUID)
+	if err != nil || !e.Changed {
+		return err
+	}
+	if r.Consent == "" && r.Destroy == "" {
+		return fmt.Errorf("%w: with --consent %s this one puts it back first", ErrUnfinished, r.bench.CUID)
+	}
+	fmt.Fprintf(r.Progress, "Putting back what an earlier run has changed.\n")
+	if err := r.bench.Restore(ctx, e.Before); err != nil {
+		return err
+	}
+	e.Changed, e.Before = false, nil
+	return r.Journal.Save(r.bench.CUID, e)
+}
+
+// restore puts the card's content back to what it was at the start.
+func (r *run) restore(ctx context.Context) error {
+	return r.bench.Restore(ctx, r.bench.Initial())
+}
+
+// finish restores at the end of a run, an interrupted one too, and holds the card against what it was.
+func (r *run) finish(ctx context.Context) error {
+	if !slices.ContainsFunc(r.cases, func(c bound) bool { return c.Risk != catalogue.None }) {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), settleTime)
+	defer cancel()
+	if err := r.restore(ctx); err != nil {
+		return fmt.Errorf("the card is not what it was, the next run will put it back: %w", err)
+	}
+	if r.Journal == nil || !r.Source.Foreign() {
+		return nil
+	}
+	e, err := r.Journal.Load(r.bench.CUID)
+	if err != nil || !e.Changed {
+		return err
+	}
+	e.Changed, e.Before = false, nil
+	return r.Journal.Save(r.bench.CUID, e)
+}
