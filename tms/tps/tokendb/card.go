@@ -177,6 +177,9 @@ type edit struct {
 	// certs makes the changes of certificate records of the present ones; it is
 	// asked again as to is. A nil certs changes none.
 	certs func([]token.Certificate) certEdit
+	// ending is the intent of an earlier session that the change is all about, if any:
+	// should someone else have ended it in the meantime, there is nothing left to do.
+	ending string
 	// to makes the new record of the current one; it is asked again when the
 	// record has changed in the meantime. An error stops the change.
 	to func(token.Record) (token.Record, error)
@@ -218,7 +221,14 @@ func (c *Card) apply(ctx context.Context, e edit) error {
 		if err := c.read(ctx); err != nil {
 			return err
 		}
+		if e.ending != "" && !c.isOpen(e.ending) {
+			return nil
+		}
 	}
+}
+
+func (c *Card) isOpen(id string) bool {
+	return slices.ContainsFunc(c.open, func(i token.Intent) bool { return i.ID == id })
 }
 
 // settled keeps the list of open intents in step with a change just stored.

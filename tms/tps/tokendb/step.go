@@ -97,6 +97,9 @@ func (c *Card) ending(i token.Intent, o token.Outcome, detail string) edit {
 		end: []store.IntentEnd{{ID: i.ID, Outcome: o}},
 		to:  func(r token.Record) (token.Record, error) { return effect(r, i, o), nil },
 	}
+	if i.Session != c.session.ID { // as the server does by itself, and another session may
+		e.ending = i.ID
+	}
 	if i.Kind == token.IntentPutKey {
 		result := token.Success
 		if o == token.OutcomeFailed {
