@@ -118,6 +118,8 @@ func withPort(base map[string]map[string]string, port int) (map[string]map[strin
 		tks = map[string]string{}
 	}
 	tks["service.listen"] = loopback.Addr(tksPort)
+	// Laboratories share the folder of their instance, where only one could be administered by its socket.
+	out[instance.TPS]["admin.socket"], tks["admin.socket"] = "none", "none"
 	out[instance.TKS] = tks
 	return out, nil
 }
