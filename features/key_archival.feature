@@ -50,6 +50,20 @@ Feature: Archiving keys
     And the key of every "encryption" certificate is archived for "alice"
     And no intent is left open for the token
 
+  Scenario: Without the archive nothing is certified, and nothing on the card is given up
+    Given an ACTIVE token of stock "gp211-scp02" that belongs to "alice"
+    And the key recovery authority is out of reach
+    When "alice" enrolls the card
+    Then the operation fails with code 7
+    When the key recovery authority answers again
+    And the token management system looks for what it left undone
+    And "alice" enrolls the card
+    Then the operation succeeds
+    And the token holds certificates for "signing, encryption"
+    And the key of every "encryption" certificate is archived for "alice"
+    And all that the token held at first is revoked
+    And no intent is left open for the token
+
   Scenario: A falsified record brings nobody another person's key
     Given an ACTIVE token of stock "gp211-scp02" that belongs to "alice"
     And an agent reports the token as DAMAGED

@@ -20,5 +20,10 @@ func Operate(ctx context.Context, what wire.Operation, user, tokenType, pin stri
 	return run(ctx, o)
 }
 
+// OperateAs is Operate for somebody who need not be in the directory.
+func OperateAs(ctx context.Context, what wire.Operation, user, password, tokenType, pin string) error {
+	return run(ctx, operation{user: user, password: password, tokenType: tokenType, what: what, pin: pin})
+}
+
 // Succeeded says why the last operation did not succeed, nil when it did.
 func Succeeded(ctx context.Context) error { return succeeds(ctx) }

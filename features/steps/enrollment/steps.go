@@ -40,6 +40,8 @@ func AddSteps(sc *godog.ScenarioContext) {
 	sc.Step(`^"([^"]*)" enrolls the card and pulls it after (\d+) commands$`, pullsAfter)
 	sc.Step(`^nobody logs in and the card is enrolled as token type "([^"]*)"$`, enrollsDevice)
 	sc.Step(`^"([^"]*)" sets the PIN to "([^"]*)"$`, setsPIN)
+	sc.Step(`^"([^"]*)" sets the PIN to "([^"]*)" and pulls the card after (\d+) commands$`, setsPINAndPulls)
+	sc.Step(`^"([^"]*)" tries to set the PIN to "([^"]*)"$`, triesPIN)
 	sc.Step(`^an ACTIVE token of stock "([^"]*)" that belongs to "([^"]*)"$`, activeToken)
 	sc.Step(`^(?:a second|another) blank card of stock "([^"]*)"$`, secondBlank)
 	sc.Step(`^the policy of the token says "([^"]*)"$`, setPolicy)
@@ -105,13 +107,27 @@ func operate(ctx context.Context, op wire.Operation, user, tokenType, pin string
 }
 
 func pullsAfter(ctx context.Context, user string, n int) error {
+	pulledAfter(ctx, n)
+	return enrolls(ctx, user)
+}
+
+func setsPINAndPulls(ctx context.Context, user, pin string, n int) error {
+	pulledAfter(ctx, n)
+	return setsPIN(ctx, user, pin)
+}
+
+func pulledAfter(ctx context.Context, n int) {
 	scene.From(ctx).Card.SetFault(func(i int, _ []byte) scene.Fate {
 		if i > n {
 			return scene.Pulled
 		}
 		return scene.Passes
 	})
-	return enrolls(ctx, user)
+}
+
+// triesPIN is what somebody does who is not in the directory.
+func triesPIN(ctx context.Context, user, pin string) error {
+	return client.OperateAs(ctx, wire.OpResetPIN, user, "no password of anybody", "userKey", pin)
 }
 
 func activeToken(ctx context.Context, stock, user string) error {
