@@ -42,6 +42,14 @@ func (r *Run) input() mapping.Input {
 		CUID:      r.Facts.CUID.String(),
 		TokenType: r.Extension(wire.ExtTokenType),
 		KeySet:    r.Extension(wire.ExtKeySet),
+
+		SymKeySize: symKeySize(r.Facts, r.defaultKVN()),
+	}
+	for _, k := range r.Facts.Keys.Keys {
+		if len(k.Components) > 0 {
+			in.SymKeySize = 8 * k.Components[0].Length
+			break
+		}
 	}
 	if r.Facts.Applet.HasStatus {
 		in.AppletMajor = int(r.Facts.Applet.Status.AppletMajor)
@@ -87,51 +95,19 @@ func (r *Run) Settled(c profile.Card, ok bool) error {
 	return r.resolveKeySet()
 }
 
-// resolveKeySet decides the TKS and the key set: what the token type names, else
-// the key set resolver's answer, else the connector's, else the default.
-func (r *Run) resolveKeySet() error {
-	tks, ok := r.TKS[r.Conf.TKS]
-	if !ok {
-		return Refuse(wire.StatusNoTKSConnID, "no connection to token key service %s", r.Conf.TKS)
-	}
-	r.KeyService = tks
-	r.KeySet = defaultKeySet
-	if name := r.Settings.Connectors[r.Conf.TKS].KeySet; name != "" {
-		r.KeySet = name
-	}
-	if r.Conf.KeySet != "" {
-		r.KeySet = r.Conf.KeySet
-		return nil
-	}
-	name := r.Rules.KeySetResolver
-	if name == "" || name == noResolver {
-		return nil
-	}
-	resolver, ok := r.Resolvers[name]
-	if !ok {
-		return Refuse(wire.StatusMappingResolverParams, "mapping resolver %s is not configured", name)
-	}
-	res, err := resolver.Resolve(r.input(), mapping.TargetKeySet)
-	if errors.Is(err, mapping.ErrNoMapping) {
-		r.Log.Info("no mapping decides the key set", "resolver", name, "keyset", r.KeySet)
-		return nil
-	}
-	if err != nil {
-		return Failf(wire.StatusMappingResolverFailed, err, "resolving key set")
-	}
-	r.KeySet = res.Value
-	return nil
-}
-
 // Login has the person prove who they are, if the token type wants it. One try: a
 // client that keeps a wrong password would lock the person's account otherwise.
 func (r *Run) Login(ctx context.Context) error {
 	if !r.Conf.Login {
 		return nil
 	}
-	a, ok := r.Auth[r.Conf.AuthID]
+	return r.login(ctx, r.Conf.AuthID)
+}
+
+func (r *Run) login(ctx context.Context, authID string) error {
+	a, ok := r.Auth[authID]
 	if !ok {
-		return Refuse(wire.StatusMisconfiguration, "authenticator %s is not configured", r.Conf.AuthID)
+		return Refuse(wire.StatusMisconfiguration, "authenticator %s is not configured", authID)
 	}
 	creds, err := r.Client.Login(ctx, a.Prompt(r.Extension(wire.ExtLocale)))
 	if err != nil {

@@ -10,7 +10,10 @@ package mapping
 import (
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
+	"sync"
 )
 
 // Wire status numbers that the errors of this package carry.
@@ -136,10 +139,32 @@ type Factory func(c Config, instance string) (Resolver, error)
 // Registry holds the kinds of resolver by class id.
 type Registry map[string]Factory
 
-// Builtin returns a new registry of the kinds that the system ships with. Add
-// further ones to it.
+var (
+	pluginsMu sync.Mutex
+	plugins   = Registry{}
+)
+
+// Register makes a kind of resolver known by its class id, for whoever builds a server
+// with resolvers of their own: call it from an init function of a package that the
+// server's main package imports. It panics for a class id that is known already, as that
+// is a mistake of whoever builds.
+func Register(classID string, f Factory) {
+	pluginsMu.Lock()
+	defer pluginsMu.Unlock()
+	if _, known := plugins[classID]; known || classID == FilterClassID || classID == "" || f == nil {
+		panic(fmt.Sprintf("mapping: class id %q can't be registered", classID))
+	}
+	plugins[classID] = f
+}
+
+// Builtin returns a new registry of the kinds that the system ships with, and of those
+// that were registered.
 func Builtin() Registry {
-	return Registry{FilterClassID: NewFilter}
+	pluginsMu.Lock()
+	defer pluginsMu.Unlock()
+	out := maps.Clone(plugins)
+	out[FilterClassID] = NewFilter
+	return out
 }
 
 // New makes the resolver that configuration declares under
@@ -153,7 +178,8 @@ func (r Registry) New(c Config, instance string) (Resolver, error) {
 	factory, ok := r[class]
 	if !ok {
 		return nil, &Error{Kind: ErrConfig, Resolver: instance,
-			Detail: fmt.Sprintf("%s=%.100q is not a known class", key, class)}
+			Detail: fmt.Sprintf("%s=%.100q is not a known class: want one of %s", key, class,
+				strings.Join(slices.Sorted(maps.Keys(r)), ", "))}
 	}
 	return factory(c, instance)
 }
