@@ -46,6 +46,17 @@ const caExample = `  tms ca create ca1 --dir /srv/tms --host pki.example.com
   tms ca revoke ca1 4f2a… --dir /srv/tms --reason keyCompromise
   tms ca crl ca1 --dir /srv/tms`
 
+const caCreateHelp = `Make a certificate authority in a directory of its own, DIR/NAME: key, certificate,
+the key of its OCSP responder, configuration, and examples of profiles. A copy of one, changed, in
+NAME/profiles is a profile of the CA's own.
+
+A root of its own is made with it, in NAME/root, to be taken to a safe place afterwards. With
+--external-root there is none: NAME/ca.csr is to be certified elsewhere, and tms ca install takes
+what comes back. The TPS beside it is told where the CA is.
+
+--host and --public-listen stand in every certificate, as the place of revocation lists and OCSP:
+they have to be right before the first one is issued.`
+
 // caFlags are what all commands about an authority have.
 type caFlags struct {
 	dir    string
@@ -193,10 +204,14 @@ func caCreate(f *caFlags) *cobra.Command {
 	var o instance.CAOptions
 	var key string
 	cmd := &cobra.Command{Use: "create NAME", Args: usage(cobra.ExactArgs(1)),
-		Short: "Make a CA: with a root of its own, or a request for another's",
+		Short: "Make a CA: with a root of its own, or a request for another's", Long: caCreateHelp,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			o.Name, o.Key = args[0], keystore.Spec(key)
-			made, err := instance.CreateCA(cmd.Context(), f.dir, o)
+			var made instance.CAMade
+			err := slowly(cmd.ErrOrStderr(), "Making keys, and trying out the profiles", func() (err error) {
+				made, err = instance.CreateCA(cmd.Context(), f.dir, o)
+				return err
+			})
 			if errors.Is(err, instance.ErrExists) {
 				return exitError{err, exitExists}
 			}
@@ -228,6 +243,9 @@ func caInstall(f *caTarget) *cobra.Command {
 	var cert string
 	cmd := &cobra.Command{Use: "install NAME --cert FILE", Args: usage(cobra.ExactArgs(1)),
 		Short: "Install the certificate that another root gave a CA, with those above it",
+		Long: `Install the certificate that another root gave a CA, from a file in PEM form: its own
+first, then those above it up to the root. The CA's own certificate is renewed the same way. Whatever
+does not fit its key, or one another, is refused. The TPS beside it is told where the CA is.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			text, err := readIn(cmd, cert)
 			if err != nil {
@@ -281,6 +299,12 @@ func caCRL(f *caTarget) *cobra.Command {
 	var delta, root, latest bool
 	cmd := &cobra.Command{Use: "crl NAME", Short: "Issue a revocation list now",
 		Args: usage(cobra.ExactArgs(1)),
+		Long: `Issue a revocation list now, and publish it. A CA that is served issues its lists by itself,
+by ca.crl.MasterCRL.* of its CS.cfg; only the root that was made with a CA needs to be asked, once a
+year: --root, with the directory of the root in its place.`,
+		Example: `  tms ca crl ca1 --dir /srv/tms --out ca1.crl
+  tms ca crl ca1 --dir /srv/tms --latest
+  tms ca crl ca1 --dir /srv/tms --root`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			say := func(list caadmin.CRL) error {
 				if out != "" {

@@ -36,6 +36,8 @@ func sayFacts(ctx context.Context, f *caTarget, cmd *cobra.Command, a caadmin.Au
 
 func caShow(f *caTarget) *cobra.Command {
 	return &cobra.Command{Use: "show NAME [SERIAL]", Short: "Show a CA, or one of its certificates",
+		Long: `Show a CA, with the profiles that it issues by, or one of its certificates, with who did
+what to it.`,
 		Args: usage(cobra.RangeArgs(1, 2)),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return withCA(cmd, f, args[0], func(ctx context.Context, a caadmin.Authority) error {
@@ -75,6 +77,8 @@ func caList(f *caTarget) *cobra.Command {
 	var q caadmin.Query
 	var after string
 	cmd := &cobra.Command{Use: "list NAME", Short: "List a CA's certificates, the newest first",
+		Example: `  tms ca list ca1 --dir /srv/tms --user alice --state valid
+  tms ca list ca1 --dir /srv/tms --after 4f2a77b3    # the next page`,
 		Args: usage(cobra.ExactArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if q.State != "" && !slices.Contains(caadmin.States(), q.State) {
@@ -119,6 +123,9 @@ func caIssue(f *caTarget) *cobra.Command {
 		Short: "Issue a certificate for a signing request", Args: usage(cobra.ExactArgs(1)),
 		Long: "Issue a certificate for a signing request in PEM or DER form, whose signature proves\n" +
 			"that its maker has the key. The profile says what becomes of its names.",
+		Example: `  openssl req -new -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout www.key \
+      -subj /CN=www.example.com -addext subjectAltName=DNS:www.example.com |
+    tms ca issue ca1 --dir /srv/tms --csr - --out www.crt`,
 		RunE: func(cmd *cobra.Command, args []string) (err error) {
 			if f.asJSON && out != "" {
 				return usageError{errors.New("--out and --json exclude each other")}
@@ -157,7 +164,10 @@ func changeCommand(f *caTarget, use, did, short string,
 	do func(context.Context, caadmin.Authority, connector.Serial) error,
 ) *cobra.Command {
 	return &cobra.Command{Use: use + " NAME SERIAL...", Short: short,
-		Args: usage(cobra.MinimumNArgs(2)),
+		Long: short + `. OCSP says so at once, revocation lists with the next one, which
+tms ca crl issues now. Serial numbers are in hex, as tms ca list shows them.`,
+		Example: "  tms ca " + use + " ca1 4f2a77b3 --dir /srv/tms",
+		Args:    usage(cobra.MinimumNArgs(2)),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			var serials []connector.Serial
 			for _, text := range args[1:] {
@@ -198,7 +208,8 @@ func caRevoke(f *caTarget) *cobra.Command {
 		return do(cmd, args)
 	}
 	cmd.Flags().StringVar(&text, "reason", "unspecified",
-		"number or name: unspecified, keyCompromise, superseded, cessationOfOperation, ...")
+		"number or name: unspecified, keyCompromise, cACompromise, affiliationChanged, superseded, "+
+			"cessationOfOperation, privilegeWithdrawn, aACompromise")
 	return cmd
 }
 

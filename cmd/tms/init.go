@@ -35,7 +35,11 @@ func initCommand() *cobra.Command {
 		Use: "init DIR", Short: "Make an instance", Long: initHelp, Example: initExample,
 		Args: usage(cobra.ExactArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			made, err := instance.Init(cmd.Context(), args[0], o)
+			var made instance.Made
+			err := slowly(cmd.ErrOrStderr(), "Making keys and certificates", func() (err error) {
+				made, err = instance.Init(cmd.Context(), args[0], o)
+				return err
+			})
 			if errors.Is(err, instance.ErrExists) {
 				return exitError{err, exitExists}
 			}

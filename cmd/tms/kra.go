@@ -53,10 +53,21 @@ func kraCreate(f *caFlags) *cobra.Command {
 	var o instance.KRAOptions
 	var key string
 	cmd := &cobra.Command{Use: "create", Short: "Make the key recovery authority of an instance",
-		Args: usage(cobra.NoArgs),
+		Long: `Make the key recovery authority in DIR/kra: storage key, transport key and certificate,
+configuration, and certificates of recovery agents in DIR/kra-agents, to be handed out. The TPS
+beside it is told where it is, the TKS is given the transport certificate.
+
+Keep DIR/kra/keystore and its passphrase safe and backed up: without the storage key no archived
+key comes back.`,
+		Example: "  tms kra create --dir /srv/tms --agents ann,bob,cy --approvals 2",
+		Args:    usage(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			o.Transport = keystore.Spec(key)
-			made, err := instance.CreateKRA(cmd.Context(), f.dir, o)
+			var made instance.KRAMade
+			err := slowly(cmd.ErrOrStderr(), "Making keys and certificates", func() (err error) {
+				made, err = instance.CreateKRA(cmd.Context(), f.dir, o)
+				return err
+			})
 			if errors.Is(err, instance.ErrExists) {
 				return exitError{err, exitExists}
 			}

@@ -78,6 +78,8 @@ func kraRequest(f *caFlags, a *agentFlags) *cobra.Command {
 			}
 			return sayRequest(f, cmd.OutOrStdout(), q)
 		})
+	cmd.Example = `  tms kra request 17 --as ./ann --reason "left the company, case 4711"
+  tms kra request 17 --as ./ann --reason "takes over the mailbox" --share-with bob`
 	cmd.Flags().StringVar(&n.Reason, "reason", "", "why; it is kept with the request")
 	cmd.Flags().StringVar(&n.User, "share-with", "", "user whose cards may have the key, as its owner's "+
 		"may; without one the key is to be exported")
@@ -147,6 +149,10 @@ func kraRecover(f *caFlags, a *agentFlags) *cobra.Command {
 			}
 			return sayRequest(f, cmd.OutOrStdout(), done.Request)
 		})
+	cmd.Long = `Fulfil one's own request once enough agents have approved it. A key is written as PEM,
+encrypted under a passphrase; what was asked for happens once.`
+	cmd.Example = `  tms kra recover 3 --as ./ann --out alice.pem
+  openssl pkey -in alice.pem -noout -text`
 	cmd.Flags().StringVar(&out, "out", "", "new file for the key: PEM, encrypted PKCS #8")
 	cmd.Flags().StringVar(&phraseFile, "passphrase-file", "", "file whose first line is the passphrase "+
 		"of the key, - for standard input; asked for at the terminal when not stated")

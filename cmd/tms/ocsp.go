@@ -45,7 +45,11 @@ func ocspCreate(f *caFlags) *cobra.Command {
 	cmd := &cobra.Command{Use: "create", Short: "Make the responder of an instance",
 		Args: usage(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			made, err := instance.CreateOCSP(connector.WithCaller(cmd.Context(), operator()), f.dir, o)
+			var made instance.OCSPMade
+			err := slowly(cmd.ErrOrStderr(), "Making keys, and having the CAs certify them", func() (err error) {
+				made, err = instance.CreateOCSP(connector.WithCaller(cmd.Context(), operator()), f.dir, o)
+				return err
+			})
 			if errors.Is(err, instance.ErrExists) {
 				return exitError{err, exitExists}
 			}

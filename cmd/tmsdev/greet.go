@@ -58,30 +58,31 @@ func greet(out io.Writer, asJSON bool, g greeting) error {
 	}
 	_, err := fmt.Fprintf(out, `A token management system is running, for trying out. Its passwords are public.
 
-  TPS       %s
-  TKS       %s    KRA  %s
-  CA        %s    its list, OCSP, ...  %s/ca/
-  instance  %s
-%s
+  TPS       %[1]s
+  TKS       %[3]s    KRA  %[2]s
+  CA        %[5]s    its list, OCSP, ...  %[6]s/ca/
+  instance  %[4]s
+%[7]s
 Type next, in a second terminal: a card.
 
   bin/simcard run --stock sce7-scp03 --vpcd 127.0.0.1:%[8]d
 
 And in a third one: the client, which makes it the card of %[9]s. 123456 is the card's PIN.
 
-  ca=%[11]s
-  echo %[10]s | bin/esc format --vpcd %[8]d --ca $ca --user %[9]s \
+  dir=%[4]s
+  echo %[10]s | bin/esc format --vpcd %[8]d --ca $dir/ca/ca.crt --user %[9]s \
       --password-stdin --url %[1]s
-  printf '%%s\n' %[10]s 123456 | bin/esc enroll --vpcd %[8]d --ca $ca --user %[9]s \
+  printf '%%s\n' %[10]s 123456 | bin/esc enroll --vpcd %[8]d --ca $dir/ca/ca.crt --user %[9]s \
       --password-stdin --pin-stdin
   bin/esc status --vpcd %[8]d
-  printf '%%s\n' %[10]s 654321 | bin/esc pin-reset --vpcd %[8]d --ca $ca --user %[9]s \
+  printf '%%s\n' %[10]s 654321 | bin/esc pin-reset --vpcd %[8]d --ca $dir/ca/ca.crt --user %[9]s \
       --password-stdin --pin-stdin
-  printf '%%s\n' %[10]s 654321 | bin/esc renew --vpcd %[8]d --ca $ca --user %[9]s \
+  printf '%%s\n' %[10]s 654321 | bin/esc renew --vpcd %[8]d --ca $dir/ca/ca.crt --user %[9]s \
       --password-stdin --pin-stdin
+  bin/tms ca list ca1 --dir $dir
+  bin/tms kra list --kra %[2]s --as $dir/kra-agents/ann
 
 Without --password-stdin and --pin-stdin they ask. Ctrl-C ends it.
-`, g.TPS, g.TKS, g.KRA, g.CA, g.Public, g.Dir, users.String(), vpcdPort, first.UID, first.Password,
-		g.Trust)
+`, g.TPS, g.KRA, g.TKS, g.Dir, g.CA, g.Public, users.String(), vpcdPort, first.UID, first.Password)
 	return err
 }

@@ -30,19 +30,19 @@ func build(t *testing.T) (dir string) {
 	t.Helper()
 	dir = t.TempDir()
 	out, err := exec.CommandContext(t.Context(), "go", "build", "-o", filepath.Join(dir, "bin")+"/",
-		"tokenwright/cmd/tmsdev", "tokenwright/cmd/simcard", "tokenwright/cmd/esc").CombinedOutput()
+		"tokenwright/cmd/tmsdev", "tokenwright/cmd/simcard", "tokenwright/cmd/esc", "tokenwright/cmd/tms").CombinedOutput()
 	require.NoError(t, err, string(out))
 	return dir
 }
 
-// freeRow finds a port with four free ones behind it.
+// freeRow finds a port with five free ones behind it: tmsdev takes the first five.
 func freeRow(t *testing.T) int {
 	t.Helper()
 	for range 100 {
 		port, err := loopback.Port()
 		require.NoError(t, err)
 		row := true
-		for p := port; p < port+5 && row; p++ {
+		for p := port; p < port+6 && row; p++ {
 			l, err := net.Listen("tcp", addr(p))
 			if row = err == nil; row {
 				require.NoError(t, l.Close())
@@ -52,7 +52,7 @@ func freeRow(t *testing.T) int {
 			return port
 		}
 	}
-	t.Fatal("no five free ports in a row")
+	t.Fatal("no six free ports in a row")
 	return 0
 }
 
@@ -130,7 +130,7 @@ func typed(text string) []string {
 		case open:
 			out[len(out)-1] += strings.TrimSpace(more)
 		case strings.HasPrefix(line, "bin/"), strings.HasPrefix(line, "echo "),
-			strings.HasPrefix(line, "printf "), strings.HasPrefix(line, "ca="):
+			strings.HasPrefix(line, "printf "), strings.HasPrefix(line, "dir="):
 			out = append(out, more)
 		default:
 			continue
@@ -157,25 +157,25 @@ func readme(t *testing.T) []string {
 // TestReadmeSession types what the README says, at free ports, and holds what tmsdev prints to it.
 func TestReadmeSession(t *testing.T) {
 	lines := readme(t)
-	require.Len(t, lines, 8)
+	require.Len(t, lines, 10)
 	require.Equal(t, "bin/tmsdev", lines[0])
 	dir, port := build(t), freeRow(t)
-	reader, err := loopback.Port()
-	require.NoError(t, err)
+	reader := port + 5
 	system := start(t, dir, lines[0]+" --listen "+addr(port))
 	system.await("Ctrl-C")
 	printed := typed(system.output())
-	require.Len(t, printed, 7)
+	require.Len(t, printed, 9)
 	move := func(line string) string {
-		return strings.NewReplacer(addr(8443), addr(port), strconv.Itoa(vpcdPort),
-			strconv.Itoa(reader)).Replace(line)
+		return strings.NewReplacer(addr(8443), addr(port), addr(8445), addr(port+2),
+			strconv.Itoa(vpcdPort), strconv.Itoa(reader)).Replace(line)
 	}
 	for n, line := range lines[1:] {
 		if n != 1 {
-			assert.Equal(t, strings.ReplaceAll(line, addr(8443), addr(port)), printed[n])
+			assert.Equal(t, strings.NewReplacer(addr(8443), addr(port), addr(8445), addr(port+2)).
+				Replace(line), printed[n])
 		}
 	}
-	require.Contains(t, lines[2], "ca=THE-FILE-THAT-TMSDEV-NAMES")
+	require.Contains(t, lines[2], "dir=THE-INSTANCE-THAT-TMSDEV-NAMES")
 	card := start(t, dir, move(lines[1]))
 	script := []string{"set -e", printed[1]}
 	for _, line := range lines[3:] {
@@ -188,7 +188,8 @@ func TestReadmeSession(t *testing.T) {
 	out, err := sh.CombinedOutput()
 	require.NoError(t, err, string(out))
 	for _, want := range []string{"is formatted", "is enrolled", "personalized", "has its new PIN",
-		"is renewed", "making keys", "PIN is reset"} {
+		"is renewed", "making keys", "PIN is reset",
+		"caTokenUserEncryptionKeyRenewal", "RSA-"} {
 		assert.Contains(t, string(out), want)
 	}
 	assert.NotContains(t, system.output(), "level=WARN", "all that is needed is there")

@@ -146,7 +146,10 @@ func createKRA(ctx context.Context, dir string, o KRAOptions) (made KRAMade, err
 	}
 	made = KRAMade{Dir: target, Listen: o.Listen,
 		Transport: filepath.Join(target, certsDir, kraTransportName+".crt"),
-		Next:      []string{"tms serve --dir " + dir + " (what runs must be started anew)"}}
+		Next: []string{"have it make and archive the encryption keys of a token type: " +
+			"op.enroll.<type>.keyGen.encryption.serverKeygen.enable=true in " +
+			filepath.Join(dir, TPS, configFile),
+			"tms serve --dir " + dir + " (what runs must be started anew)"}}
 	if len(o.Agents) > 0 {
 		if made.Agents, err = addAgents(dir, anchor, o.Agents, o.Approvals); err != nil {
 			return made, err
