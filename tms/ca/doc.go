@@ -27,13 +27,16 @@ import (
 	"tokenwright/tms/connector"
 )
 
-// Failpoints, in the order in which an enrollment passes them. Options.Failpoint is called with the
-// name; an error of it ends the step there, as a cut of power would.
+// Failpoints, in the order in which an enrollment passes them, and then a revocation, hold or
+// release. Options.Failpoint is called with the name; an error of it ends the step there, as a cut
+// of power would.
 const (
 	FailBeforeIntent = "ca.before-intent"
-	FailAfterIntent  = "ca.after-intent" // recorded, not signed
-	FailAfterSign    = "ca.after-sign"   // signed, not recorded
-	FailAfterRecord  = "ca.after-record" // recorded, not answered
+	FailAfterIntent  = "ca.after-intent"  // recorded, not signed
+	FailAfterSign    = "ca.after-sign"    // signed, not recorded
+	FailAfterRecord  = "ca.after-record"  // recorded, not answered
+	FailBeforeChange = "ca.before-change" // of state: decided, not recorded
+	FailAfterChange  = "ca.after-change"  // recorded, not answered
 	FailAfterNumber  = "ca.after-crl-number"
 )
 

@@ -96,6 +96,9 @@ func (a *Authority) change(ctx context.Context, serial connector.Serial, op stri
 		if err != nil {
 			return err
 		}
+		if err := a.failpoint(FailBeforeChange); err != nil {
+			return err
+		}
 		c.Serial, c.Rev, c.Cause = rec.Serial, rec.Rev, a.cause(ctx, op)
 		done, err := a.o.DB.Change(ctx, c)
 		if errors.Is(err, certdb.ErrConflict) {
@@ -112,6 +115,6 @@ func (a *Authority) change(ctx context.Context, serial connector.Serial, op stri
 				a.log.Error("revocation list not issued after a change", "error", err)
 			}
 		}
-		return nil
+		return a.failpoint(FailAfterChange)
 	}
 }

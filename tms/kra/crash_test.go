@@ -144,10 +144,10 @@ func TestKilledAtFailpoints(t *testing.T) {
 			n, err := l.db.Count(t.Context())
 			require.NoError(t, err)
 			assert.EqualValues(t, 1, n)
-			want := map[string]string{kra.Failpoints()[2]: "key_recovered",
-				kra.Failpoints()[3]: "key_exported"}[point]
+			want := map[string]string{kra.Failpoints()[2]: "key_archived",
+				kra.Failpoints()[3]: "key_recovered", kra.Failpoints()[4]: "key_exported"}[point]
 			if want != "" {
-				assert.Equal(t, want, before[len(before)-1], "recorded before it left")
+				assert.Equal(t, want, before[len(before)-1], "recorded before it leaves, not sooner")
 			}
 			l.events(t)
 		})

@@ -141,7 +141,10 @@ func (s *Service) release(ctx context.Context, k keydb.Key, w *wrapper, e keydb.
 	if res.Wrapped, res.IV, err = s.transport.wrapPrivate(w, plain); err != nil {
 		return connector.KeyPairResponse{}, err
 	}
-	if err = s.db.Record(ctx, e); err == nil {
+	if err = s.failpoint(failOpened); err == nil {
+		err = s.db.Record(ctx, e)
+	}
+	if err == nil {
 		err = s.failpoint(failpoint)
 	}
 	if err != nil {

@@ -82,13 +82,14 @@ type Options struct {
 const (
 	failGenerated = "kra.generated" // made and wrapped, not yet archived
 	failArchived  = "kra.archived"  // archived, not yet answered
+	failOpened    = "kra.opened"    // taken from the archive, not recorded that it leaves
 	failRecovered = "kra.recovered" // recorded that it leaves, not yet answered
 	failFulfilled = "kra.fulfilled" // agents' request ended, not yet answered
 )
 
 // Failpoints lists the names that Options.Failpoint is called with.
 func Failpoints() []string {
-	return []string{failGenerated, failArchived, failRecovered, failFulfilled}
+	return []string{failGenerated, failArchived, failOpened, failRecovered, failFulfilled}
 }
 
 // Service is a key recovery authority. It implements connector.KRA and is safe for concurrent use.
