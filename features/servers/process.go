@@ -47,10 +47,11 @@ type process struct {
 	err  error
 }
 
-// guard runs a server until its own standard input ends, then sends it a signal.
-const guard = `sig=$1; shift; "$@" </dev/null 3<&- & pid=$!
+// guard runs a server until descriptor 3 ends, which this process holds the other end of, then sends
+// it a signal and removes its files.
+const guard = `sig=$1; dir=$2; shift 2; "$@" </dev/null 3<&- & pid=$!
 (cat <&3; kill -"$sig" "$pid") >/dev/null 2>&1 &
-exec 3<&-; wait "$pid"; exit`
+exec 3<&-; wait "$pid"; status=$?; cd /; rm -rf "$dir"; exit "$status"`
 
 // run starts a server. The process removes dir when it has ended.
 func run(dir string, port int, as *syscall.Credential, sig string, env []string, argv ...string) (
@@ -62,7 +63,7 @@ func run(dir string, port int, as *syscall.Credential, sig string, env []string,
 	}
 	defer r.Close()
 	p := &process{dir: dir, port: port, hold: w, done: make(chan error, 1), log: &tail{}}
-	p.cmd = exec.Command("sh", append([]string{"-c", guard, "guard", sig}, argv...)...)
+	p.cmd = exec.Command("sh", append([]string{"-c", guard, "guard", sig, dir}, argv...)...)
 	p.cmd.Dir = dir
 	p.cmd.Env = append(append(os.Environ(), "LC_ALL=C"), env...)
 	p.cmd.Stdout, p.cmd.Stderr = p.log, p.log
@@ -85,7 +86,7 @@ func (p *process) Stop() error {
 		case <-time.After(stopLimit):
 			_ = syscall.Kill(-p.cmd.Process.Pid, syscall.SIGKILL)
 			<-p.done
-			p.err = errors.Join(p.err, fmt.Errorf("%s had to be killed", p.cmd.Args[4]))
+			p.err = errors.Join(p.err, fmt.Errorf("%s had to be killed", p.cmd.Args[6]))
 		}
 		p.err = errors.Join(p.err, os.RemoveAll(p.dir))
 	})
@@ -205,3 +206,6 @@ func (t *tail) String() string {
 	defer t.mu.Unlock()
 	return t.b.String()
 }
+
+// Dir is the folder of the server's files.
+func (p *process) Dir() string { return p.dir }

@@ -8,6 +8,7 @@ import (
 	"tokenwright/features/steps/channel"
 	"tokenwright/features/steps/client"
 	"tokenwright/features/steps/enrollment"
+	"tokenwright/features/steps/home"
 	"tokenwright/features/steps/pkcs11"
 	"tokenwright/features/steps/program"
 	"tokenwright/features/steps/routing"
@@ -21,6 +22,7 @@ func Add(sc *godog.ScenarioContext) {
 	channel.AddSteps(sc)
 	client.AddSteps(sc)
 	enrollment.AddSteps(sc)
+	home.AddSteps(sc)
 	pkcs11.AddSteps(sc)
 	program.AddSteps(sc)
 	routing.AddSteps(sc)

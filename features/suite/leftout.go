@@ -2,6 +2,7 @@ package suite
 
 import (
 	"fmt"
+	"maps"
 	"sort"
 	"strings"
 
@@ -9,6 +10,7 @@ import (
 	messages "github.com/cucumber/messages/go/v21"
 
 	"tokenwright/features"
+	"tokenwright/features/servers"
 )
 
 // leftOut lists, by kind of card, the tags whose scenarios do not run there, and why. A scenario
@@ -33,7 +35,9 @@ const foreignPrograms = "programs that nobody here wrote find their cards throug
 
 func leftOutFor(card string) map[string]string {
 	kind, _, _ := strings.Cut(card, ":")
-	return leftOut[kind]
+	out := servers.LeftOut()
+	maps.Copy(out, leftOut[kind])
+	return out
 }
 
 // tagExpression adds what is left out on this card to the tags that were asked for.

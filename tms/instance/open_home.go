@@ -7,10 +7,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"log/slog"
 	"net"
 	"os"
 	"strconv"
+	"strings"
 
 	"tokenwright/tms/conf"
 	"tokenwright/tms/store"
@@ -96,11 +98,38 @@ func (p *part) postgresConfig() (postgres.Config, error) {
 		return c, s.Errorf("secureConn", "records and the password would cross the network unprotected; "+
 			"allowPlain=true permits it")
 	}
-	prompt := s.StringOr("passwordName", "tokendb")
-	if c.Password, err = p.password(prompt); err != nil && s.String("clientCertNickname") == "" {
-		return c, s.Errorf("passwordName", "password %s: %w", prompt, err)
+	c.Password, err = p.databasePassword(s, "passwordName", "tokendb")
+	if s.String("clientCertNickname") != "" && errors.Is(err, fs.ErrNotExist) {
+		err = nil // the certificate may be enough
 	}
-	return c, nil
+	return c, err
+}
+
+// databasePassword reads a password: the only line of a file that passwordFile names, or by its name
+// from password.conf.
+func (p *part) databasePassword(s *conf.Config, nameKey, usual string) (string, error) {
+	file := s.String("passwordFile")
+	if file == "" {
+		prompt := s.StringOr(nameKey, usual)
+		text, err := p.password(prompt)
+		if err != nil {
+			return "", s.Errorf(nameKey, "password %s: %w", prompt, err)
+		}
+		return text, nil
+	}
+	file = under(p.dir, file)
+	if err := ownerOnly(file); err != nil {
+		return "", s.Errorf("passwordFile", "%w", err)
+	}
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return "", s.Errorf("passwordFile", "%w", err)
+	}
+	line := strings.TrimRight(string(text), "\r\n")
+	if line == "" || strings.ContainsAny(line, "\r\n") {
+		return "", s.Errorf("passwordFile", "%s does not hold one line", file)
+	}
+	return line, nil
 }
 
 // isLocal tells this machine, by address or as a folder with a socket.
@@ -185,11 +214,8 @@ func (p *part) directoryLogin(s *conf.Config, c *ldap.Config, byCertificate bool
 	if c.External = byCertificate; byCertificate {
 		return nil
 	}
-	prompt := s.StringOr("ldapauth.bindPWPrompt", "internaldb")
-	if c.Password, err = p.password(prompt); err != nil {
-		return s.Errorf("ldapauth.bindPWPrompt", "password %s: %w", prompt, err)
-	}
-	return nil
+	c.Password, err = p.databasePassword(s, "ldapauth.bindPWPrompt", "internaldb")
+	return err
 }
 
 // OpenHome opens the home of token records of the TPS of the instance at dir, for who copies records.
