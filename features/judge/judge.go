@@ -123,6 +123,18 @@ func lintAnswer(ctx context.Context, issuer *x509.Certificate, s subject) error 
 	if err != nil {
 		return err
 	}
+	said, err := ocsp.ParseResponseForCert(answer, s.cert, issuer)
+	if err != nil {
+		return err
+	}
+	want := ocsp.Good
+	if s.State != certdb.Valid {
+		want = ocsp.Revoked
+	}
+	if said.Status != want || want == ocsp.Revoked && said.RevocationReason != int(s.Reason) {
+		return fmt.Errorf("it says state %d and reason %d, although %s", said.Status,
+			said.RevocationReason, s.tell())
+	}
 	return lint.OCSP(answer)
 }
 
