@@ -27,6 +27,7 @@
 //	service.shutdownTimeout how long running requests may go on when the process is told to stop
 //	service.certNickname    server certificate (serverCert)
 //	keystore.path, keystore.passphraseFile, tokendb.path, phoneHome.path
+//	tokendb.home            sqlite, postgresql (tokendb.postgresql.*) or ldap (internaldb.*)
 //	publish.listen          CA, OCSP: host:port of a plain HTTP listener for everybody
 //	OCSP: ocsp.list, ocsp.<ca>.*, ocsp.validity, ocsp.memory
 //	TPS: tps.connector.<id>.*, conn.<id>.tksSharedSymKeyName
