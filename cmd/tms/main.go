@@ -37,6 +37,7 @@ const help = `Make and run an instance of the token management system.
   tms token list         looks at tokens of a running server, and changes them; tms token --help
   tms activity           shows what was done to tokens
   tms admin add          says who may; tms admin --help
+  tms explain            tells what would decide about a card; tms explain --help
 
 Exit codes: 0 done, 1 failed, 2 wrong command line, 3 instance or configuration wrong,
 4 init or create found something already there, 5 no such token or certificate, 6 not allowed to
@@ -54,7 +55,7 @@ func run(ctx context.Context, args []string, out, errOut io.Writer) int {
 		SilenceErrors: true, SilenceUsage: true}
 	root.AddCommand(initCommand(), serveCommand(), caCommand(), kraCommand(), ocspCommand(), reconcileCommand(),
 		versionCommand())
-	root.AddCommand(tokenCommand(), activityCommand(), adminCommand())
+	root.AddCommand(tokenCommand(), activityCommand(), adminCommand(), explainCommand())
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
 	root.SetArgs(args)
