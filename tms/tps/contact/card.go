@@ -45,12 +45,6 @@ func (r *Run) input() mapping.Input {
 
 		SymKeySize: symKeySize(r.Facts, r.defaultKVN()),
 	}
-	for _, k := range r.Facts.Keys.Keys {
-		if len(k.Components) > 0 {
-			in.SymKeySize = 8 * k.Components[0].Length
-			break
-		}
-	}
 	if r.Facts.Applet.HasStatus {
 		in.AppletMajor = int(r.Facts.Applet.Status.AppletMajor)
 		in.AppletMinor = int(r.Facts.Applet.Status.AppletMinor)

@@ -109,7 +109,9 @@ type Run struct {
 	Conf       profile.Card
 	KeySet     string
 	KeyService TKS
-	User       auth.User
+	// Chosen is what the key set resolver says beside the key set, for this very card.
+	Chosen Chosen
+	User   auth.User
 	// Load are the percentages between which the load of an applet moves.
 	Load [2]int
 	// Shown is the key information that the card proved last, as records hold it.

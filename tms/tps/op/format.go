@@ -1,6 +1,7 @@
 package op
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"slices"
@@ -119,9 +120,13 @@ func (f *formatting) revoke(ctx context.Context) error {
 
 // revocable gives the certificates that would go on being good or on hold.
 func (f *formatting) revocable() []token.Certificate {
-	return slices.DeleteFunc(f.Card.Certificates(), func(n token.Certificate) bool {
+	list := slices.DeleteFunc(f.Card.Certificates(), func(n token.Certificate) bool {
 		return !n.Valid(f.Card.Now())
 	})
+	for i := range list {
+		list[i].CA = cmp.Or(list[i].CA, f.set.CA)
+	}
+	return list
 }
 
 // finish records the formatted card and tells the client.

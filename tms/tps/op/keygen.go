@@ -117,6 +117,9 @@ func (n *enrollment) makeInKRA(ctx context.Context, ch *perso.Channel, k profile
 	if k.EC {
 		req.Type = connector.KeyEC
 	}
+	if n.Chosen.Usages != "" {
+		req.Usages = n.Chosen.Usages
+	}
 	key, err := n.Authorities.MakeKey(ctx, n.Card, k.KRA, k.Name, req)
 	if err != nil {
 		return contact.Failf(wire.StatusMACEnrollPDU, err, "having %s key made", k.Name)

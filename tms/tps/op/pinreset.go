@@ -98,6 +98,9 @@ func (p *pinReset) admit(ctx context.Context) error {
 	}
 	rec := p.Card.Record()
 	switch {
+	case !p.set.SetPIN:
+		return contact.Refuse(wire.StatusNotPINResetable, "PINs of token type %s are not set",
+			p.TokenType)
 	case rec.Status != token.Active:
 		return contact.Refuse(wire.StatusNotPINResetable, "token is %s", rec.Status)
 	case p.Conf.Login && rec.UserID != p.User.ID:

@@ -141,10 +141,12 @@ func (n *enrollment) keyOwner() string {
 // cardTransport gives the keys for the way from the KRA to the card: AES ones where
 // the card's own keys are, unless the token type wants DES.
 func (n *enrollment) cardTransport(ch *perso.Channel) connector.CardTransport {
-	if ch.Variant().SCP == 3 && n.set.Wrap != connector.WrapDES3CBC {
-		return connector.CardTransport{
-			DRMTransAESKey: n.Transport.DRMTransAESKey, AESWrap: n.set.Wrap,
-		}
+	wrap := n.set.Wrap
+	if n.Chosen.HasWrap {
+		wrap = n.Chosen.Wrap
+	}
+	if ch.Variant().SCP == 3 && wrap != connector.WrapDES3CBC {
+		return connector.CardTransport{DRMTransAESKey: n.Transport.DRMTransAESKey, AESWrap: wrap}
 	}
 	return connector.CardTransport{DRMTransDESKey: n.Transport.DRMTransDESKey}
 }

@@ -1,6 +1,7 @@
 package op
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -79,6 +80,7 @@ func announce(ctx context.Context, e *contact.Env, card *tokendb.Card, to token.
 	var list []tokendb.Revoking
 	var kept []token.CertID
 	for _, c := range card.Certificates() {
+		c.CA = cmp.Or(c.CA, e.Settings.Enrolls[c.Type].Keys[c.KeyType].CA) // others' records name none
 		switch how, ok := change(e, card, c, to); {
 		case ok && how == nil:
 			kept = append(kept, c.CertID)

@@ -38,7 +38,8 @@ type Format struct {
 	// Revoke has the certificates of a formatted token revoked, for Reason.
 	Revoke bool
 	Reason connector.Reason
-	// CA is the connector to ask for that.
+	// CA is the connector to ask for that where a certificate's record names none, as those of other
+	// systems do.
 	CA string
 }
 
@@ -50,12 +51,13 @@ type PIN struct {
 // PINReset are the settings op.pinReset.<token type>.*
 type PINReset struct {
 	Card
-	PIN PIN
+	// SetPIN says that PINs of the token type are set at all.
+	SetPIN bool
+	PIN    PIN
 }
 
-// card reads the common settings. update says whether an applet of another version
-// is replaced when configuration does not say.
-func (r *reader) card(prefix string, update bool) Card {
+// card reads the common settings.
+func (r *reader) card(prefix string) Card {
 	c := r.c
 	f := Card{
 		Login:        r.bool(prefix+"auth.enable", true),
@@ -69,13 +71,13 @@ func (r *reader) card(prefix string, update bool) Card {
 		TKS:          c.StringOr(prefix+"tks.conn", "tks1"),
 		KeySet:       c.String(prefix + "tks.keySet"),
 		EmptyToken:   r.bool(prefix+"update.applet.emptyToken.enable", true),
-		UpdateApplet: r.bool(prefix+"update.applet.enable", update),
 		Encryption:   r.bool(prefix+"update.applet.encryption", true),
 		AppletDir:    r.path(c.StringOr(prefix+"update.applet.directory", "applets")),
-		ChangeKeys:   r.bool(prefix+"update.symmetricKeys.enable", false),
 		RequiredKVN: keys.KVN(
-			r.int(prefix+"update.symmetricKeys.requiredVersion", 1, 1, 0x7F)),
+			r.int(prefix+"update.symmetricKeys.requiredVersion", 0, 0, 0x7F)),
 	}
+	// Without a required version there is nothing to change to, whatever the key says.
+	f.ChangeKeys = r.bool(prefix+"update.symmetricKeys.enable", true) && f.RequiredKVN != 0
 	f.AppletVersion[1] = c.String(prefix + "update.applet.requiredVersion")
 	f.AppletVersion[2] = c.String(prefix + "update.applet.requiredVersion.prot.2")
 	f.AppletVersion[3] = c.String(prefix + "update.applet.requiredVersion.prot.3")
@@ -89,7 +91,7 @@ func (r *reader) card(prefix string, update bool) Card {
 
 func (r *reader) format(prefix string) Format {
 	return Format{
-		Card:   r.card(prefix, true),
+		Card:   r.card(prefix),
 		Revoke: r.bool(prefix+"revokeCert", false),
 		Reason: r.reason(prefix + "revokeCert.reason"),
 		CA:     r.c.StringOr(prefix+"ca.conn", "ca1"),
@@ -97,7 +99,11 @@ func (r *reader) format(prefix string) Format {
 }
 
 func (r *reader) pinReset(prefix string) PINReset {
-	return PINReset{Card: r.card(prefix, false), PIN: r.pin(prefix)}
+	p := PINReset{
+		Card: r.card(prefix), SetPIN: r.bool(prefix+"pinReset.enable", true), PIN: r.pin(prefix),
+	}
+	p.UpdateApplet = r.bool(prefix+"update.applet.enable", false)
+	return p
 }
 
 // Bounds of PINs in bytes that the applet takes.

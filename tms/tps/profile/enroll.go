@@ -69,7 +69,7 @@ const mostKeyTypes = token.MaxContainer + 1
 
 func (r *reader) enroll(prefix string) Enroll {
 	e := Enroll{
-		Card:      r.card(prefix, true),
+		Card:      r.card(prefix),
 		Device:    r.bool(prefix+"device", false),
 		SetPIN:    r.bool(prefix+"pinReset.enable", true),
 		PIN:       r.pin(prefix),
@@ -80,14 +80,8 @@ func (r *reader) enroll(prefix string) Enroll {
 		Keys:      make(map[string]Key),
 		Recovery:  make(map[token.Reason][]string),
 	}
-	switch r.oneOf(prefix+"keyGen.aesKeyWrapAlg", "KWP", "KWP", "CBC", "DES") {
-	case "CBC":
-		e.Wrap = connector.WrapAESCBC
-	case "DES":
-		e.Wrap = connector.WrapDES3CBC
-	default:
-		e.Wrap = connector.WrapAESKWP
-	}
+	e.UpdateApplet = r.bool(prefix+"update.applet.enable", false)
+	e.Wrap, _ = WrapByName(r.oneOf(prefix+"keyGen.aesKeyWrapAlg", "KWP", "KWP", "CBC", "DES"))
 	for _, name := range r.c.Sub(strings.TrimSuffix(prefix, ".") + ".keyGen").Children() {
 		if name == "keyType" || name == "recovery" {
 			continue
@@ -104,6 +98,14 @@ func (r *reader) enroll(prefix string) Enroll {
 	e.Renewal = r.renewals(prefix+"renewal.", e)
 	r.checkContainers(prefix, e)
 	return e
+}
+
+// WrapByName gives what configuration means by KWP, CBC or DES.
+func WrapByName(name string) (w connector.KeyWrap, ok bool) {
+	w, ok = map[string]connector.KeyWrap{
+		"KWP": connector.WrapAESKWP, "CBC": connector.WrapAESCBC, "DES": connector.WrapDES3CBC,
+	}[strings.ToUpper(name)]
+	return w, ok
 }
 
 // reasons are those that configuration has settings for.
