@@ -9,6 +9,7 @@ import (
 	"tokenwright/features/script"
 	"tokenwright/features/steps/bench"
 	"tokenwright/features/steps/cardkeys"
+	"tokenwright/features/steps/content"
 	"tokenwright/features/steps/exchange"
 	"tokenwright/features/steps/session"
 )
@@ -19,6 +20,7 @@ func addSteps(book *script.Book) {
 	exchange.AddSteps(book)
 	session.AddSteps(book)
 	cardkeys.AddSteps(book)
+	content.AddSteps(book)
 }
 
 // bound is a case with the functions of its steps.

@@ -165,5 +165,6 @@ Feature: GET DATA
 
   @gpcs-11.3.2.2 @conditional
   Scenario: GDA-22 The list of applications can be asked for
+    Applies: version >= 230
     When the host sends "00CB2F0002 5C00 00"
     Then the card answers 9000 or 6A88, tolerated 6D00 or 6A86

@@ -43,6 +43,7 @@ type Bench struct {
 	random   *rand.Rand
 	snapshot []string // the last one taken, while it holds
 	initial  []string // the first one
+	present  []gp.AID // applications and load files at the start
 }
 
 // New makes a bench around a link. Every random choice follows from seed.

@@ -51,6 +51,7 @@ type Link struct {
 	identified bool
 	updates    int  // INITIALIZE UPDATE commands sent before the card was identified
 	proven     bool // its cryptogram was right once
+	vouched    bool // the next authentication has to succeed
 	failures   int  // failed authentications since the last good one
 	onFailures func(int) error
 	sent       int
@@ -76,6 +77,14 @@ func (l *Link) Proven() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.proven = true
+}
+
+// Vouch says that the next EXTERNAL AUTHENTICATE answers a cryptogram that was right, and is right
+// itself: it may go to the card once, where the budget is used up, to give it back.
+func (l *Link) Vouch() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.vouched = true
 }
 
 // Failed notes failed authentications that earlier runs have left.
@@ -169,9 +178,10 @@ func (l *Link) allow(cmd []byte, authenticates bool) error {
 	switch {
 	case !l.proven:
 		return ErrUnproven
-	case l.failures >= Budget:
+	case l.failures > Budget, l.failures == Budget && !l.vouched:
 		return ErrBudget
 	}
+	l.vouched = false
 	return l.count(l.failures + 1)
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"tokenwright/tms/coolkey"
 	"tokenwright/tms/gp"
@@ -25,7 +26,6 @@ func (b *Bench) Discover(ctx context.Context) error {
 			return fmt.Errorf("finding out what the card can do: %w", err)
 		}
 	}
-	b.is("load", b.LoadFile != nil)
 	b.is("replaceable", b.Facts["keys"] == "true" && b.Facts["kvn"] != "255")
 	return nil
 }
@@ -176,6 +176,9 @@ func (b *Bench) discoverContent(ctx context.Context) error {
 			return err
 		}
 		b.fact(fact, len(reg))
+		for _, e := range reg {
+			b.present = append(b.present, e.AID)
+		}
 	}
 	return b.discoverStatus(ctx, c)
 }
@@ -205,7 +208,8 @@ func (b *Bench) discoverApplet(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	b.is("coolkey", resp.SW.OK() || b.LoadFile != nil)
+	b.is("load", b.LoadFile != nil && !resp.SW.OK() && !b.has(b.LoadFile))
+	b.is("coolkey", b.Facts["load"] == "true" && b.holdsCoolKey())
 	if !resp.SW.OK() {
 		return nil
 	}
@@ -216,4 +220,17 @@ func (b *Bench) discoverApplet(ctx context.Context) error {
 		b.fact("appletline", 10*int(resp.Data[2])+int(resp.Data[3]))
 	}
 	return nil
+}
+
+// has tells whether the package of a load file is on the card already: what is there is not the
+// catalogue's to change.
+func (b *Bench) has(file []byte) bool {
+	f, err := gp.ParseLoadFile(file)
+	return err != nil || slices.ContainsFunc(b.present, f.Package.Equal)
+}
+
+// holdsCoolKey tells whether the load file is the CoolKey applet's.
+func (b *Bench) holdsCoolKey() bool {
+	f, err := gp.ParseLoadFile(b.LoadFile)
+	return err == nil && f.HasApplet(coolkey.AppletAID)
 }

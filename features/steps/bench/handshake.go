@@ -165,6 +165,7 @@ func (b *Bench) Authenticate(ctx context.Context, h *Handshake, level scp.Level)
 	if err != nil {
 		return nil, err
 	}
+	b.Vouch()
 	resp, err := b.Do(ctx, cmd)
 	if err != nil {
 		return nil, err
@@ -176,6 +177,19 @@ func (b *Bench) Authenticate(ctx context.Context, h *Handshake, level scp.Level)
 		return nil, fmt.Errorf("EXTERNAL AUTHENTICATE: %w", resp.SW)
 	}
 	return &Channel{Host: host, Handshake: h, bench: b}, nil
+}
+
+// Opened makes the host's end of a channel that a step has opened with a command of its own.
+func (b *Bench) Opened(h *Handshake, level scp.Level) (*Channel, error) {
+	host, err := scp.NewHost(h.Variant, level, h.Session, scp.HostOptions{})
+	if err != nil {
+		return nil, err
+	}
+	if _, err := host.ExternalAuthenticate(h.Host); err != nil {
+		return nil, err
+	}
+	_, err = host.Unwrap(apdu.Response{SW: apdu.SW9000})
+	return &Channel{Host: host, Handshake: h, bench: b}, err
 }
 
 // Open selects nothing: it opens a channel to the application that is selected, with the key set of

@@ -62,9 +62,15 @@ func TestTheBudgetOfFailedAuthentications(t *testing.T) {
 	}
 	_, _, err = l.Transmit(ctx, authenticate)
 	require.ErrorIs(t, err, bench.ErrBudget)
-	require.Len(t, dev.sent, bench.Budget)
-	require.Equal(t, []int{1, 2, 3}, saved, "counted before it could happen")
-	require.Equal(t, bench.Budget, l.Failures())
+	l.Vouch()
+	_, _, err = l.Transmit(ctx, authenticate)
+	require.NoError(t, err, "one that has to succeed may give the budget back")
+	l.Vouch()
+	_, _, err = l.Transmit(ctx, authenticate)
+	require.ErrorIs(t, err, bench.ErrBudget, "and when it did not, no other may try")
+	require.Len(t, dev.sent, bench.Budget+1)
+	require.Equal(t, []int{1, 2, 3, 4}, saved, "counted before it could happen")
+	require.Equal(t, bench.Budget+1, l.Failures())
 }
 
 func TestASuccessGivesTheBudgetBack(t *testing.T) {

@@ -15,6 +15,7 @@ import (
 
 // AddSteps registers the steps.
 func AddSteps(book *script.Book) {
+	addPutSteps(book)
 	book.Step(`^the key information lists version "([^"]*)" with (\d+) keys$`, listsVersion)
 	book.Step(`^the key information gives types and lengths of the protocol$`, typesAndLengths)
 	book.Step(`^the key information names each key once$`, eachOnce)

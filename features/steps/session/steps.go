@@ -21,6 +21,9 @@ import (
 // AddSteps registers the steps.
 func AddSteps(book *script.Book) {
 	addHandshakeSteps(book)
+	addAuthenticateSteps(book)
+	addWrongSteps(book)
+	addSessionSteps(book)
 }
 
 func addHandshakeSteps(book *script.Book) {

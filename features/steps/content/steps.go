@@ -1,0 +1,362 @@
+// Package content holds the steps about what is on a card: load files, instances, their life cycle,
+// and the registry that lists them. What they put on a card has AIDs of the catalogue's own, or those
+// of the load file, and is removed again by the engine.
+package content
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"tokenwright/features/script"
+	"tokenwright/features/steps/bench"
+	"tokenwright/features/verdict"
+	"tokenwright/tms/gp"
+	"tokenwright/tms/gp/apdu"
+	"tokenwright/tms/gp/scp"
+)
+
+// AddSteps registers the steps.
+func AddSteps(book *script.Book) {
+	book.Step(`^the load file is on the card$`, loadFile)
+	book.Step(`^the applet is on the card$`, applet)
+	book.Step(`^instance "(\d+)" of the applet is on the card$`, instance)
+	book.Step(`^instance "(\d+)" of the applet is installed, and not selectable$`, installedOnly)
+	book.Step(`^many applications on the card$`, many)
+	book.Step(`^the applet is selected$`, selectApplet)
+	book.Step(`^the host locks the applet in the channel$`, lockApplet)
+	addStatusSteps(book)
+	addLoadSteps(book)
+}
+
+// Instances that the catalogue makes are numbered behind bench.TestPrefix.
+func instanceAID(n int) gp.AID { return append(bench.TestPrefix.Clone(), byte(n)) }
+
+// module gives the load file and its first applet.
+func module(w *bench.Work) (gp.LoadFile, gp.AID, error) {
+	if w.LoadFile == nil {
+		return gp.LoadFile{}, nil, errors.New("there is no load file for this card")
+	}
+	f, err := gp.ParseLoadFile(w.LoadFile)
+	if err != nil {
+		return f, nil, err
+	}
+	if len(f.Applets) == 0 {
+		return f, nil, errors.New("the load file holds no applet")
+	}
+	w.Note("package", f.Package)
+	w.Note("module", f.Applets[0].AID)
+	for n := range 9 {
+		w.Note(fmt.Sprintf("instance %d", n+1), instanceAID(n+1))
+	}
+	return f, f.Applets[0].AID, nil
+}
+
+// setUp opens a channel of its own, does what a step prepares, and selects the security domain again.
+func setUp(ctx context.Context, do func(context.Context, *bench.Work, *bench.Channel) error) error {
+	w := bench.From(ctx)
+	if _, err := w.SelectISD(ctx); err != nil {
+		return err
+	}
+	c, err := w.Open(ctx, 0, scp.CMAC)
+	if err != nil {
+		return err
+	}
+	if err := do(ctx, w, c); err != nil {
+		return err
+	}
+	w.Changed()
+	_, err = w.SelectISD(ctx)
+	return err
+}
+
+// done sends a command that has to succeed.
+func done(ctx context.Context, c *bench.Channel, cmd apdu.Command, what string) error {
+	a, err := c.Send(ctx, cmd)
+	if err == nil && a.Protection != nil {
+		err = a.Protection
+	}
+	if err == nil {
+		err = a.Resp.Err()
+	}
+	if err != nil {
+		return fmt.Errorf("%s: %w", what, err)
+	}
+	return nil
+}
+
+// blockSize is what cards of all kinds take.
+const blockSize = 200
+
+// ensureFile loads the file unless an earlier step of the case has.
+func ensureFile(ctx context.Context, w *bench.Work, c *bench.Channel) error {
+	f, _, err := module(w)
+	if err != nil {
+		return err
+	}
+	there, err := c.Registry(ctx, gp.ScopeLoadFiles)
+	if err != nil {
+		return err
+	}
+	if _, ok := there.Find(f.Package); ok {
+		return nil
+	}
+	in := gp.InstallForLoad{File: f.Package, Params: gp.LoadParams(uint32(len(w.LoadFile))), Ne: apdu.MaxShortNe}
+	if err := done(ctx, c, in.Command(), "INSTALL [for load]"); err != nil {
+		return err
+	}
+	blocks, err := gp.LoadBlocks(w.LoadFile, blockSize)
+	if err != nil {
+		return err
+	}
+	for _, b := range blocks {
+		b.Ne = apdu.MaxShortNe
+		if err := done(ctx, c, b.Command(), fmt.Sprintf("LOAD %d", b.Block)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// smallHeap are install parameters of the CoolKey applet for 256 bytes of memory.
+var smallHeap = []byte{0x00, 0x02, 0x01, 0x00}
+
+func ensureInstance(ctx context.Context, w *bench.Work, c *bench.Channel, aid gp.AID, selectable bool) error {
+	if err := ensureFile(ctx, w, c); err != nil {
+		return err
+	}
+	f, m, err := module(w)
+	if err != nil {
+		return err
+	}
+	in := gp.InstallForInstall{
+		File: f.Package, Module: m, Instance: aid, Privileges: gp.Privileges{0},
+		Params: gp.InstanceParams(instanceSize, smallHeap), MakeSelectable: selectable, Ne: apdu.MaxShortNe,
+	}
+	return done(ctx, c, in.Command(), "INSTALL "+aid.String())
+}
+
+// instanceSize is the memory in bytes that an instance declares.
+const instanceSize = 1024
+
+func loadFile(ctx context.Context) error { return setUp(ctx, ensureFile) }
+
+func applet(ctx context.Context) error {
+	return setUp(ctx, func(ctx context.Context, w *bench.Work, c *bench.Channel) error {
+		_, m, err := module(w)
+		if err != nil {
+			return err
+		}
+		return ensureInstance(ctx, w, c, m, true)
+	})
+}
+
+func instance(ctx context.Context, n int) error {
+	return setUp(ctx, func(ctx context.Context, w *bench.Work, c *bench.Channel) error {
+		return ensureInstance(ctx, w, c, instanceAID(n), true)
+	})
+}
+
+func installedOnly(ctx context.Context, n int) error {
+	return setUp(ctx, func(ctx context.Context, w *bench.Work, c *bench.Channel) error {
+		return ensureInstance(ctx, w, c, instanceAID(n), false)
+	})
+}
+
+// manyInstances make more registry entries than one answer holds.
+const manyInstances = 12
+
+func many(ctx context.Context) error {
+	return setUp(ctx, func(ctx context.Context, w *bench.Work, c *bench.Channel) error {
+		for n := range manyInstances {
+			if err := ensureInstance(ctx, w, c, instanceAID(n+1), true); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+func selectApplet(ctx context.Context) error {
+	w := bench.From(ctx)
+	_, m, err := module(w)
+	if err != nil {
+		return err
+	}
+	resp, err := w.Do(ctx, gp.Select{AID: m}.Command())
+	if err == nil && !resp.SW.OK() {
+		err = fmt.Errorf("selecting the applet: %w", resp.SW)
+	}
+	return err
+}
+
+func lockApplet(ctx context.Context) error {
+	w := bench.From(ctx)
+	_, m, err := module(w)
+	if err != nil {
+		return err
+	}
+	s := gp.SetStatus{Scope: gp.ScopeApplications, State: byte(gp.AppLocked), AID: m}
+	return w.Secure(ctx, s.Command())
+}
+
+func addStatusSteps(book *script.Book) {
+	book.Step(`^the host asks for the status of the issuer security domain in the channel$`, func(ctx context.Context) error {
+		return bench.From(ctx).Secure(ctx, statusOf(ctx, gp.ScopeISD))
+	})
+	book.Step(`^the host asks for the status of the issuer security domain$`, func(ctx context.Context) error {
+		raw, err := statusOf(ctx, gp.ScopeISD).Bytes()
+		if err != nil {
+			return err
+		}
+		return bench.From(ctx).Send(ctx, raw)
+	})
+	book.Step(`^the host asks for the status of all (applications|load files|modules) in the channel$`, statusAll)
+	book.Step(`^the host asks for the rest of the status$`, statusRest)
+	book.Step(`^the status lists each of the applications once$`, eachOnce)
+	book.Step(`^the registry lists "([^"]*)" in state "([0-9A-F]{2})"$`, lists)
+	book.Step(`^the registry does not list "([^"]*)"$`, listsNot)
+}
+
+func statusOf(ctx context.Context, scope gp.Scope) apdu.Command {
+	return gp.GetStatus{Scope: scope, Tagged: bench.From(ctx).Tagged, Ne: apdu.MaxShortNe}.Command()
+}
+
+var scopes = map[string]gp.Scope{
+	"applications": gp.ScopeApplications, "load files": gp.ScopeLoadFiles, "modules": gp.ScopeModules,
+}
+
+// noteScope and noteEntries keep what a long GET STATUS has answered so far.
+const noteScope, noteEntries = "scope", "entries"
+
+func statusAll(ctx context.Context, what string) error {
+	w := bench.From(ctx)
+	if err := w.Secure(ctx, statusOf(ctx, scopes[what])); err != nil {
+		return err
+	}
+	w.Note(noteScope, []byte{byte(scopes[what])})
+	w.Note(noteEntries, w.Last.Resp.Data)
+	return nil
+}
+
+func statusRest(ctx context.Context) error {
+	w := bench.From(ctx)
+	scope, err := w.Noted(noteScope)
+	if err != nil {
+		return err
+	}
+	all, err := w.Noted(noteEntries)
+	if err != nil {
+		return err
+	}
+	for range maxPages {
+		g := gp.GetStatus{Scope: gp.Scope(scope[0]), Tagged: w.Tagged, Next: true, Ne: apdu.MaxShortNe}
+		if err := w.Secure(ctx, g.Command()); err != nil {
+			return err
+		}
+		all = append(all, w.Last.Resp.Data...)
+		if w.Last.Wire.SW != apdu.SW6310 {
+			break
+		}
+	}
+	w.Note(noteEntries, all)
+	return nil
+}
+
+const maxPages = 64
+
+// entries reads the registry as the last GET STATUS has listed it.
+func entries(w *bench.Work) (gp.Registry, error) {
+	all, err := w.Noted(noteEntries)
+	if err != nil {
+		return nil, err
+	}
+	if w.Tagged {
+		return gp.ParseRegistry(all)
+	}
+	return gp.ParseRegistryOld(all, false)
+}
+
+func eachOnce(ctx context.Context) error {
+	w := bench.From(ctx)
+	reg, err := entries(w)
+	if err != nil {
+		return err
+	}
+	var got, want []string
+	for _, e := range reg {
+		if e.AID.HasPrefix(bench.TestPrefix) {
+			got = append(got, e.AID.String())
+		}
+	}
+	for n := range manyInstances {
+		want = append(want, instanceAID(n+1).String())
+	}
+	slices.Sort(got)
+	w.Check(verdict.Check{
+		Kind: verdict.Same, Subject: "applications in all pages", Exchange: w.Last.N, Got: got, Want: want,
+	})
+	return nil
+}
+
+// find reads applications and load files in a channel of its own.
+func find(ctx context.Context, text string) (e gp.RegistryEntry, found bool, err error) {
+	w := bench.From(ctx)
+	if _, _, err := module(w); err != nil && w.LoadFile != nil {
+		return e, false, err
+	}
+	aid, err := w.Expand(text)
+	if err != nil {
+		return e, false, err
+	}
+	if _, err := w.SelectISD(ctx); err != nil {
+		return e, false, err
+	}
+	c, err := w.Open(ctx, 0, scp.CMAC)
+	if err != nil {
+		return e, false, err
+	}
+	for _, scope := range []gp.Scope{gp.ScopeISD, gp.ScopeApplications, gp.ScopeLoadFiles} {
+		reg, err := c.Registry(ctx, scope)
+		if err != nil {
+			return e, false, err
+		}
+		if e, found = reg.Find(aid); found {
+			return e, true, nil
+		}
+	}
+	return e, false, nil
+}
+
+func lists(ctx context.Context, text, state string) error {
+	e, found, err := find(ctx, text)
+	if err != nil {
+		return err
+	}
+	got := "not listed"
+	if found {
+		got = fmt.Sprintf("%02X", e.LifeCycle)
+	}
+	bench.From(ctx).Check(verdict.Check{
+		Kind: verdict.Member, Subject: "registry entry " + text, Got: []string{got}, Want: []string{state},
+		Probe: true,
+	})
+	return nil
+}
+
+func listsNot(ctx context.Context, text string) error {
+	_, found, err := find(ctx, text)
+	if err != nil {
+		return err
+	}
+	got := "not listed"
+	if found {
+		got = "listed"
+	}
+	bench.From(ctx).Check(verdict.Check{
+		Kind: verdict.Member, Subject: "registry entry " + text, Got: []string{got},
+		Want: []string{"not listed"}, Probe: true,
+	})
+	return nil
+}
