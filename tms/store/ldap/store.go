@@ -78,13 +78,14 @@ type Store struct {
 
 	ticker ticker
 
-	mu      sync.Mutex
-	foreign map[string]bool // places with entries that only Dogtag has written
-	ended   bool
-	changes sync.WaitGroup
-	stop    context.CancelFunc
-	once    sync.Once
-	err     error
+	mu       sync.Mutex
+	foreign  map[string]bool // places with entries that only Dogtag has written
+	ended    bool
+	imported int64 // number of the last intent that was imported
+	changes  sync.WaitGroup
+	stop     context.CancelFunc
+	once     sync.Once
+	err      error
 }
 
 var (

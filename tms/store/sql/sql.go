@@ -50,6 +50,10 @@ type engine interface {
 	change(ctx context.Context, do func(context.Context, tx) error) error
 	// text turns the placeholders of SQLite into those of the database.
 	text(string) string
+	// patience is the statement, if any, that lets a transaction take as long as it takes.
+	patience() string
+	// imported has new activities numbered after those that were imported.
+	imported(ctx context.Context, t tx) error
 	Reads() *stdsql.DB
 	Close() error
 }
@@ -129,6 +133,10 @@ func (f file) change(ctx context.Context, do func(context.Context, tx) error) er
 
 func (file) text(text string) string { return text }
 
+func (file) patience() string { return "" }
+
+func (file) imported(context.Context, tx) error { return nil } // SQLite counts on by itself
+
 // single is a transaction beside which there is no other.
 type single struct{ *sqlite.Tx }
 
@@ -140,6 +148,14 @@ type server struct{ *postgres.DB }
 func (p server) change(ctx context.Context, do func(context.Context, tx) error) error {
 	err := p.Change(ctx, func(ctx context.Context, t *postgres.Tx) error { return do(ctx, t) })
 	return closedAs(err, postgres.ErrClosed)
+}
+
+func (server) patience() string { return "SET LOCAL statement_timeout = 0" }
+
+func (server) imported(ctx context.Context, t tx) error {
+	var last int64
+	return t.Row(ctx, `SELECT setval(pg_get_serial_sequence('activities', 'id'),
+		GREATEST(max(id), nextval(pg_get_serial_sequence('activities', 'id')))) FROM activities`, nil, &last)
 }
 
 func (server) text(text string) string { return postgres.Text(text) }
