@@ -178,6 +178,16 @@ func TestStatusOverASocket(t *testing.T) {
 	assert.Equal(t, "socket 127.0.0.1:"+port, got["reader"])
 }
 
+// An enrolled card that keeps to itself what is on it is shown all the same.
+func TestStatusWithoutCertificates(t *testing.T) {
+	port := freePort(t)
+	plug(t, port, &blankCard{issuer: "https://tps.example", state: "0F"})
+	code, out, errOut := runEsc(t, desk{}, "status", "--vpcd", port)
+	require.Equal(t, exitDone, code, errOut)
+	assert.Contains(t, out, "personalized")
+	assert.Contains(t, out, "Certificates    reading certificates: list objects")
+}
+
 func TestNoCardComes(t *testing.T) {
 	code, _, errOut := runEsc(t, desk{}, "status", "--vpcd", "0", "--wait", "900ms")
 	assert.Equal(t, exitNoCard, code)

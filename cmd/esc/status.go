@@ -2,10 +2,12 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"strings"
 	"text/tabwriter"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -26,7 +28,8 @@ and key versions of its card manager, and the applet on it. It changes nothing
 and needs no password.
 
 State is "no applet" for a blank card, "formatted" for one with an applet and
-nothing on it, "personalized" for an enrolled one.`,
+nothing on it, "personalized" for an enrolled one, whose certificates are shown.
+Nobody has verified them: that is for whoever relies on them.`,
 		Example: `  esc status
   esc status --reader "Virtual PCD 00 00"
   esc status --vpcd 35963 --json`,
@@ -48,6 +51,9 @@ nothing on it, "personalized" for an enrolled one.`,
 type statusView struct {
 	Reader string `json:"reader"`
 	esc.CardStatus
+	esc.CardContent
+	// Unread is why certificates are not shown of a card that should have some.
+	Unread string `json:"unread,omitempty"`
 }
 
 func showStatus(ctx context.Context, d desk, where deviceFlags, traces traceFlags,
@@ -67,20 +73,30 @@ func showStatus(ctx context.Context, d desk, where deviceFlags, traces traceFlag
 	if err != nil {
 		return err
 	}
-	if asJSON {
-		return writeJSON(d.out, statusView{Reader: card.Reader(), CardStatus: s})
+	view := statusView{Reader: card.Reader(), CardStatus: s}
+	if s.State == esc.StatePersonalized {
+		view.CardContent, err = esc.ReadContent(ctx, tr)
+		if errors.Is(err, esc.ErrCard) {
+			return err
+		}
+		if err != nil {
+			view.Unread = err.Error()
+		}
 	}
-	return printStatus(d.out, card.Reader(), s)
+	if asJSON {
+		return writeJSON(d.out, view)
+	}
+	return view.print(d.out)
 }
 
-func printStatus(w io.Writer, reader string, s esc.CardStatus) error {
+func (s statusView) print(w io.Writer) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	row := func(name, value string) {
 		if value != "" {
 			_, _ = fmt.Fprintf(t, "%s\t%s\n", name, printable(value))
 		}
 	}
-	row("Reader", reader)
+	row("Reader", s.Reader)
 	row("ATR", s.ATR)
 	row("CUID", s.CUID)
 	row("MSN", s.MSN)
@@ -94,5 +110,11 @@ func printStatus(w io.Writer, reader string, s esc.CardStatus) error {
 		row("Free memory", fmt.Sprintf("%d bytes", s.FreeMemory))
 	}
 	row("Issuer URL", s.IssuerURL)
+	row("Token name", s.TokenName)
+	row("Certificates", s.Unread)
+	for _, c := range s.Certificates {
+		row("Certificate", fmt.Sprintf("%s, %s, until %s, serial %s, for %s", c.Label, c.Key,
+			c.NotAfter.Local().Format(time.DateOnly), c.Serial, c.Subject))
+	}
 	return t.Flush()
 }

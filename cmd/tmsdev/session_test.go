@@ -188,7 +188,8 @@ func TestReadmeSession(t *testing.T) {
 	out, err := sh.CombinedOutput()
 	require.NoError(t, err, string(out))
 	for _, want := range []string{"is formatted", "is enrolled", "personalized", "has its new PIN",
-		"is renewed", "making keys", "PIN is reset",
+		"is renewed", "making keys",
+		"encryption key for alice, RSA-2048, until", "PIN is reset",
 		"caTokenUserEncryptionKeyRenewal", "RSA-"} {
 		assert.Contains(t, string(out), want)
 	}

@@ -22,7 +22,7 @@ const (
 )
 
 // PublicHandler answers what everybody may ask: certificate and chain of the CA, revocation lists,
-// and OCSP.
+// OCSP, and a page that tells of them.
 func (a *Authority) PublicHandler() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET "+PathCertificate, func(w http.ResponseWriter, _ *http.Request) {
@@ -31,6 +31,8 @@ func (a *Authority) PublicHandler() http.Handler {
 	mux.HandleFunc("GET "+PathChain, func(w http.ResponseWriter, _ *http.Request) {
 		send(w, "application/x-pem-file", a.ChainPEM())
 	})
+	mux.HandleFunc("GET /{$}", a.servePage)
+	mux.HandleFunc("GET /ca/{$}", a.servePage)
 	mux.HandleFunc("GET "+PathCRL, a.serveCRL(false))
 	mux.HandleFunc("GET "+PathDelta, a.serveCRL(true))
 	responder := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

@@ -178,6 +178,9 @@ func TestWhatIsPublished(t *testing.T) {
 	}
 	code, _ := fetch(ca.PathCRL)
 	assert.Equal(t, http.StatusNotFound, code)
+	code, body := fetch("/")
+	assert.Equal(t, http.StatusOK, code)
+	assert.Contains(t, string(body), "none was issued yet")
 	full, err := l.ca.IssueCRL(t.Context(), false)
 	require.NoError(t, err)
 	delta, err := l.ca.IssueCRL(t.Context(), true)
@@ -188,6 +191,12 @@ func TestWhatIsPublished(t *testing.T) {
 		assert.Equal(t, http.StatusOK, code, path)
 		assert.Equal(t, want, body, path)
 	}
+	_, body = fetch("/ca/")
+	for _, want := range []string{"CN=Token CA 1,O=Example,C=DE", ca.PathCRL, "number 1 of", ca.PathOCSP} {
+		assert.Contains(t, string(body), want)
+	}
+	code, _ = fetch("/ca/x")
+	assert.Equal(t, http.StatusNotFound, code)
 	cert := l.enroll(signing, "ec")
 	assert.Equal(t, []string{base + ca.PathCRL}, cert.CRLDistributionPoints)
 	assert.Equal(t, []string{base + ca.PathOCSP}, cert.OCSPServer)

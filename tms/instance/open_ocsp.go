@@ -93,6 +93,8 @@ func ocspHandler(g ocsp.Group) http.Handler {
 			own.ServeHTTP(w, r)
 		case at(r.URL.Path, ca.PathOCSP):
 			asCA.ServeHTTP(w, r)
+		case r.URL.Path == "/":
+			_, _ = fmt.Fprintf(w, "This is an OCSP responder. Ask at %s, by POST or GET.\n", pathOCSP)
 		default:
 			http.NotFound(w, r)
 		}
