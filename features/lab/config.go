@@ -118,8 +118,10 @@ func withPort(base map[string]map[string]string, port int) (map[string]map[strin
 		tks = map[string]string{}
 	}
 	tks["service.listen"] = loopback.Addr(tksPort)
-	// Laboratories share the folder of their instance, where only one could be administered by its socket.
-	out[instance.TPS]["admin.socket"], tks["admin.socket"] = "none", "none"
+	// Laboratories share the folder of their instance; each is administered by itself.
+	out[instance.TPS]["admin.socket"] = fmt.Sprintf("admin-%d.sock", port)
+	out[instance.TPS]["admin.labels"] = fmt.Sprintf("token-states-%d.properties", port)
+	tks["admin.socket"] = "none"
 	out[instance.TKS] = tks
 	return out, nil
 }

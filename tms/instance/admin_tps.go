@@ -20,7 +20,8 @@ import (
 
 // tpsRoutes are what can be administered of a token processing system.
 func tpsRoutes(p *part, s *tps.Server, records tpsadmin.Records) []admin.Route {
-	labels := &tpsadmin.LabelFile{Path: under(p.dir, tpsadmin.LabelFileName), Log: p.log}
+	path := under(p.dir, p.conf.StringOr("admin.labels", tpsadmin.LabelFileName))
+	labels := &tpsadmin.LabelFile{Path: path, Log: p.log}
 	return tpsadmin.Routes(tpsadmin.Options{
 		Records: records, Changes: tpsChanges{s}, Rules: s, Labels: labels.Labels,
 	})
