@@ -37,6 +37,7 @@ const help = `Make and run an instance of the token management system.
   tms token list         looks at tokens of a running server, and changes them; tms token --help
   tms activity           shows what was done to tokens
   tms admin add          says who may; tms admin --help
+  tms tokendb migrate    copies the token database elsewhere; tms tokendb --help
   tms explain            tells what would decide about a card; tms explain --help
 
 Exit codes: 0 done, 1 failed, 2 wrong command line, 3 instance or configuration wrong,
@@ -55,7 +56,8 @@ func run(ctx context.Context, args []string, out, errOut io.Writer) int {
 		SilenceErrors: true, SilenceUsage: true}
 	root.AddCommand(initCommand(), serveCommand(), caCommand(), kraCommand(), ocspCommand(), reconcileCommand(),
 		versionCommand())
-	root.AddCommand(tokenCommand(), activityCommand(), adminCommand(), explainCommand())
+	root.AddCommand(tokenCommand(), activityCommand(), adminCommand(), explainCommand(),
+		tokendbCommand())
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
 	root.SetArgs(args)

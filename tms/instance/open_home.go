@@ -11,6 +11,7 @@ import (
 	"log/slog"
 	"net"
 	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 
@@ -38,7 +39,7 @@ type Home interface {
 
 // openRecords opens the home of token records.
 func (i *Instance) openRecords(ctx context.Context, p *part) (Home, error) {
-	records, err := p.openHome(ctx)
+	records, err := p.openHome(ctx, false)
 	if err != nil {
 		return nil, err
 	}
@@ -47,7 +48,7 @@ func (i *Instance) openRecords(ctx context.Context, p *part) (Home, error) {
 }
 
 // openHome opens the home that configuration names.
-func (p *part) openHome(ctx context.Context) (Home, error) {
+func (p *part) openHome(ctx context.Context, readOnly bool) (CopiedHome, error) {
 	p.conf.Declare("tokendb.path", "tokendb.postgresql.**", "tokendb.baseDN", "tokendb.activityBaseDN",
 		"tokendb.certBaseDN", "tokendb.userBaseDN", "tokendb.hostport", "internaldb.**")
 	kind, err := p.conf.OneOf("tokendb.home", homeSQLite, homeSQLite, homePostgres, homeLDAP)
@@ -66,6 +67,7 @@ func (p *part) openHome(ctx context.Context) (Home, error) {
 		if err != nil {
 			return nil, err
 		}
+		c.ReadOnly = readOnly
 		return ldap.Open(ctx, c)
 	}
 	return sql.Open(ctx, under(p.dir, p.conf.StringOr("tokendb.path", databaseFile)))
@@ -218,15 +220,32 @@ func (p *part) directoryLogin(s *conf.Config, c *ldap.Config, byCertificate bool
 	return err
 }
 
-// OpenHome opens the home of token records of the TPS of the instance at dir, for who copies records.
-func OpenHome(ctx context.Context, dir string) (Home, error) {
-	p, err := newPart(dir, TPS, Options{Log: slog.New(slog.DiscardHandler)})
+// FileHome is the prefix that names a home by the path of its SQLite file alone.
+const FileHome = "sqlite:"
+
+// CopiedHome is a home that others can be copied into.
+type CopiedHome interface {
+	Home
+	store.Importer
+}
+
+// OpenHome opens a home of token records for who copies them: "sqlite:" and a file, or the CS.cfg of a
+// TPS, whose tokendb.home says which. readOnly takes a directory as it is, without making anything.
+func OpenHome(ctx context.Context, where string, readOnly bool) (CopiedHome, error) {
+	if file, ok := strings.CutPrefix(where, FileHome); ok {
+		if _, err := os.Stat(file); err != nil && readOnly {
+			return nil, err
+		}
+		return sql.Open(ctx, file)
+	}
+	c, err := conf.Load(where, TPS)
 	if err != nil {
 		return nil, err
 	}
-	home, err := p.openHome(ctx)
+	p := &part{name: TPS, dir: filepath.Dir(where), conf: c, log: slog.New(slog.DiscardHandler)}
+	home, err := p.openHome(ctx, readOnly)
 	if err != nil {
-		return nil, fmt.Errorf("opening the token database of %s: %w", dir, err)
+		return nil, fmt.Errorf("token database of %s: %w", where, err)
 	}
 	return home, nil
 }
