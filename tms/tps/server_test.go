@@ -223,7 +223,6 @@ func TestNewNamesWhatIsWrongWithTheConfiguration(t *testing.T) {
 		"applet.aid.netkey_instance=62",
 		"channel.blocksize=1000",
 		"channel.encryption=yes",
-		"externalReg.enable=true",
 		"op.format.userKey.minimumGPKeyVersion=1",
 		"op.format.userKey.update.symmetricKeys.requiredVersion=128",
 		"op.format.userKey.issuerinfo.value=" + strings.Repeat("x", 225),

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"tokenwright/tms/conf"
+	"tokenwright/tms/tps/extreg"
 )
 
 // PluginLDAP is the name under which configuration asks for this package's
@@ -39,7 +40,7 @@ func LoadLDAP(c *conf.Config, id, dir string, password func(name string) (string
 		Attributes:    s.List("ldapStringAttributes"),
 		UI:            loadUI(s.Sub("ui")),
 	}
-	var errs [8]error
+	var errs [9]error
 	_, errs[0] = s.OneOf("pluginName", PluginLDAP, PluginLDAP)
 	_, errs[1] = s.OneOf("ldap.ldapauth.authtype", "BasicAuth", "BasicAuth")
 	l.Port, errs[2] = s.Int("ldap.ldapconn.port", 636, 1, 65535)
@@ -48,12 +49,13 @@ func LoadLDAP(c *conf.Config, id, dir string, password func(name string) (string
 	l.MaxConns, errs[5] = s.Int("ldap.maxConns", defMaxConns, 1, 10_000)
 	l.Timeout, errs[6] = s.Duration("ldap.timeout", defTimeout, time.Second, 5*time.Minute)
 	l.TLS, errs[7] = loadRoots(s, dir)
+	l.Attributes, errs[8] = extreg.Attributes(c, id, l.Attributes)
 	if err := errors.Join(errs[:]...); err != nil {
 		return LDAPConfig{}, fmt.Errorf("reading authentication instance %s: %w", id, err)
 	}
 	// Known from older instances: there is no pool to keep filled, and the
 	// protocol has had no other version for decades.
-	s.Declare("ldap.minConns", "ldap.ldapconn.version", "dnpattern", "ui.retries",
+	s.Declare("externalReg.**", "ldap.minConns", "ldap.ldapconn.version", "dnpattern", "ui.retries",
 		"ui.id.*.credMap.**")
 	if l.BindDN == "" {
 		s.Declare("ldap.ldapauth.bindPWPrompt")

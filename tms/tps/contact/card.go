@@ -86,6 +86,9 @@ func (r *Run) Settled(c profile.Card, ok bool) error {
 	}
 	r.Conf = c
 	r.Card.SetType(r.TokenType)
+	if r.Registration != nil {
+		return r.registeredService()
+	}
 	return r.resolveKeySet()
 }
 

@@ -12,6 +12,7 @@ import (
 	"tokenwright/tms/perso"
 	"tokenwright/tms/token"
 	"tokenwright/tms/tps/auth"
+	"tokenwright/tms/tps/extreg"
 	"tokenwright/tms/tps/mapping"
 	"tokenwright/tms/tps/profile"
 	"tokenwright/tms/tps/routing"
@@ -112,6 +113,9 @@ type Run struct {
 	// Chosen is what the key set resolver says beside the key set, for this very card.
 	Chosen Chosen
 	User   auth.User
+	// Registration is what the user's directory entry says of the token; nil where tokens
+	// are not registered in a directory.
+	Registration *extreg.Registration
 	// Load are the percentages between which the load of an applet moves.
 	Load [2]int
 	// Shown is the key information that the card proved last, as records hold it.

@@ -11,6 +11,7 @@ import (
 	"tokenwright/tms/perso"
 	"tokenwright/tms/token"
 	"tokenwright/tms/tps/contact"
+	"tokenwright/tms/tps/extreg"
 	"tokenwright/tms/tps/profile"
 	"tokenwright/tms/tps/tokendb"
 	"tokenwright/tms/wire"
@@ -82,6 +83,9 @@ func (n *enrollment) enroll(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if err := n.fetchListed(ctx, ch); err != nil {
+		return err
+	}
 	if err := n.setPIN(ctx, ch); err != nil {
 		return err
 	}
@@ -97,17 +101,7 @@ func (n *enrollment) enroll(ctx context.Context) error {
 // admit decides what the card is, whose it will be and what is to be done. Nothing
 // is changed on the card.
 func (n *enrollment) admit(ctx context.Context) error {
-	if err := n.ResolveType(); err != nil {
-		return err
-	}
-	if err := n.choose(n.TokenType); err != nil {
-		return err
-	}
-	if !n.Conf.Login && !n.set.Device {
-		return contact.Refuse(wire.StatusLogin, "token type %s enrolls persons and asks nobody to log in",
-			n.TokenType)
-	}
-	if err := n.Login(ctx); err != nil {
+	if err := n.identify(ctx); err != nil {
 		return err
 	}
 	if err := n.settleEarlier(ctx); err != nil {
@@ -127,6 +121,27 @@ func (n *enrollment) admit(ctx context.Context) error {
 	}
 	n.begun = true
 	return n.At(FailEnrollAdmitted)
+}
+
+// identify decides the token type, and who is there.
+func (n *enrollment) identify(ctx context.Context) error {
+	if n.Settings.External != nil {
+		if err := n.Register(ctx, extreg.Enroll, true); err != nil {
+			return err
+		}
+		return n.choose(n.TokenType)
+	}
+	if err := n.ResolveType(); err != nil {
+		return err
+	}
+	if err := n.choose(n.TokenType); err != nil {
+		return err
+	}
+	if !n.Conf.Login && !n.set.Device {
+		return contact.Refuse(wire.StatusLogin, "token type %s enrolls persons and asks nobody to log in",
+			n.TokenType)
+	}
+	return n.Login(ctx)
 }
 
 // choose takes the settings of a token type.
@@ -172,15 +187,15 @@ func (n *enrollment) prepare(ctx context.Context) (*perso.Channel, error) {
 	if err := n.Client.Progress(ctx, percentProfile, taskProfile); err != nil {
 		return nil, contact.Failf(wire.StatusConnLost, err, "telling progress")
 	}
-	force := n.blank() || n.Card.Policy().Allows(token.ForceFormat)
-	if !n.plan.renews() { // another applet would take the keys away that are to stay
+	force := n.blank() || n.Allows(token.ForceFormat)
+	if !n.plan.renews() && (force || !n.keepsListed()) { // another applet would take the keys away that are to stay
 		fresh, err := n.UpdateApplet(ctx, force)
 		if err != nil {
 			return nil, err
 		}
 		n.fresh = fresh
 	}
-	n.ServerKeys = n.set.ServerSide() && !n.plan.renews()
+	n.ServerKeys = (n.set.ServerSide() || n.brings()) && !n.plan.renews()
 	ch, err := n.OpenApplet(ctx, contact.ChannelFor{Encrypted: true})
 	if err != nil {
 		return nil, err
@@ -244,7 +259,7 @@ func (n *enrollment) finish(ctx context.Context, ch *perso.Channel) error {
 	}
 	err := n.Card.FinishEnroll(ctx, tokendb.Enrolled{
 		AppletID: n.applet(), Type: n.TokenType, KeyInfo: n.Shown, UserID: n.owner(),
-		Renewed: n.renewed, Kept: n.kept, Message: n.message(),
+		Renewed: n.renewed, Kept: n.kept, Adopted: n.adopted, Removed: n.removed, Message: n.message(),
 	})
 	if err != nil {
 		return contact.Failf(wire.StatusUpdateTokenDBFailed, err, "recording enrolled card")

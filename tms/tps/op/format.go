@@ -8,6 +8,7 @@ import (
 
 	"tokenwright/tms/token"
 	"tokenwright/tms/tps/contact"
+	"tokenwright/tms/tps/extreg"
 	"tokenwright/tms/tps/profile"
 	"tokenwright/tms/tps/tokendb"
 	"tokenwright/tms/wire"
@@ -54,15 +55,7 @@ func (f *formatting) format(ctx context.Context) error {
 // admit decides what the card is and whether this may be done to it. Nothing is
 // changed on the card.
 func (f *formatting) admit(ctx context.Context) error {
-	if err := f.ResolveType(); err != nil {
-		return err
-	}
-	set, ok := f.Settings.Formats[f.TokenType]
-	if err := f.Settled(set.Card, ok); err != nil {
-		return err
-	}
-	f.set = set
-	if err := f.Login(ctx); err != nil {
+	if err := f.identify(ctx); err != nil {
 		return err
 	}
 	err := f.Card.Admit(ctx, tokendb.Admission{
@@ -75,6 +68,24 @@ func (f *formatting) admit(ctx context.Context) error {
 		return err
 	}
 	return f.At(FailAdmitted)
+}
+
+// identify decides the token type, and who is there.
+func (f *formatting) identify(ctx context.Context) error {
+	x, decide, login := f.Settings.External, func() error { return f.ResolveType() }, f.Login
+	if x != nil {
+		decide = func() error { return f.Register(ctx, extreg.Format, x.FormatLogin) }
+		login = func(context.Context) error { return nil } // done, if it is wanted
+	}
+	if err := decide(); err != nil {
+		return err
+	}
+	var ok bool
+	f.set, ok = f.Settings.Formats[f.TokenType]
+	if err := f.Settled(f.set.Card, ok); err != nil {
+		return err
+	}
+	return login(ctx)
 }
 
 // formatCard does the work on the card. Its certificates are revoked first, once it

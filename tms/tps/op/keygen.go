@@ -29,6 +29,11 @@ func (n *enrollment) fill(ctx context.Context, ch *perso.Channel) error {
 			return nil // nothing is due, and the card stays as it is
 		}
 	}
+	if n.Registration != nil {
+		if err := n.arrange(); err != nil {
+			return err
+		}
+	}
 	for i, k := range n.plan.keys {
 		at := percentKeys + (percentKeysEnd-percentKeys)*i/len(n.plan.keys)
 		if err := n.Client.Progress(ctx, at, taskKey); err != nil {
@@ -37,6 +42,9 @@ func (n *enrollment) fill(ctx context.Context, ch *perso.Channel) error {
 		if err := n.makeOrRecover(ctx, ch, k); err != nil {
 			return err
 		}
+	}
+	if err := n.bringListed(ctx, ch); err != nil {
+		return err
 	}
 	return n.writeObjects(ctx, ch)
 }

@@ -8,6 +8,7 @@ import (
 	"encoding/binary"
 	"encoding/hex"
 	"io"
+	"maps"
 	"slices"
 	"strings"
 
@@ -28,6 +29,10 @@ type objects struct {
 	// that they succeed, and kept those of them that stay on the card.
 	made          []token.Certificate
 	renewed, kept []token.CertID
+	// adopted are certificates that were issued before and brought to the card, or found
+	// there; removed those that were taken away from it.
+	adopted []token.Certificate
+	removed []token.CertID
 }
 
 // readObjects reads what the card tells readers now. A fresh applet tells nothing, and
@@ -75,7 +80,7 @@ func (n *enrollment) rebuild(ctx context.Context) error {
 	n.content.Certificates = slices.DeleteFunc(n.content.Certificates, n.untrue)
 	for _, former := range []bool{false, true} { // those in use come first
 		for _, rec := range held {
-			k, known := n.set.Keys[rec.KeyType]
+			k, known := n.keyOf(rec)
 			if (rec.Status == token.CertRenewed) != former || !known || n.tells(rec) {
 				continue
 			}
@@ -88,15 +93,24 @@ func (n *enrollment) rebuild(ctx context.Context) error {
 				n.tellFormer(rec, n.expand(k.Label), cert.Raw)
 				continue
 			}
-			if rec.Container != k.Container {
-				k.Container, k.Slots = rec.Container, content.PairSlots(rec.Container)
-			}
 			if err := n.place(k, cert.Raw, cert.PublicKey); err != nil {
 				return err
 			}
 		}
 	}
 	return nil
+}
+
+// keyOf gives the settings of the key of a certificate on record, in its place.
+func (n *enrollment) keyOf(rec token.Certificate) (profile.Key, bool) {
+	k, known := n.set.Keys[rec.KeyType]
+	if rec.KeyType == broughtType && (!known || rec.Container != k.Container) {
+		return n.broughtKey(rec.Container, rec), true
+	}
+	if rec.Container != k.Container {
+		k.Container, k.Slots = rec.Container, content.PairSlots(rec.Container)
+	}
+	return k, known
 }
 
 // untrue tells of a certificate on the card that its record says otherwise, or says
@@ -216,8 +230,11 @@ func (n *enrollment) attributes() map[string]string {
 		return nil
 	}
 	out := make(map[string]string)
-	for name, values := range n.User.Attributes {
-		name = strings.ToLower(name)
+	for _, at := range slices.Sorted(maps.Keys(n.User.Attributes)) {
+		name, values := strings.ToLower(at), n.User.Attributes[at]
+		if n.Registration != nil && n.Settings.External.Names.Has(at) {
+			continue
+		}
 		if len(values) > 0 && len(values[0]) <= connector.MaxAttributeLen &&
 			connector.AttributeName(name) && len(out) < connector.MaxAttributes {
 			out[name] = values[0]

@@ -7,6 +7,7 @@ import (
 	"tokenwright/tms/perso"
 	"tokenwright/tms/token"
 	"tokenwright/tms/tps/contact"
+	"tokenwright/tms/tps/extreg"
 	"tokenwright/tms/tps/profile"
 	"tokenwright/tms/tps/tokendb"
 	"tokenwright/tms/wire"
@@ -85,15 +86,7 @@ func (p *pinReset) admit(ctx context.Context) error {
 	if err := p.Client.Progress(ctx, percentPINStart, taskPINStart); err != nil {
 		return contact.Failf(wire.StatusConnLost, err, "telling progress")
 	}
-	if err := p.ResolveType(); err != nil {
-		return err
-	}
-	set, ok := p.Settings.PINResets[p.TokenType]
-	if err := p.Settled(set.Card, ok); err != nil {
-		return err
-	}
-	p.set = set
-	if err := p.Login(ctx); err != nil {
+	if err := p.identify(ctx); err != nil {
 		return err
 	}
 	rec := p.Card.Record()
@@ -103,9 +96,9 @@ func (p *pinReset) admit(ctx context.Context) error {
 			p.TokenType)
 	case rec.Status != token.Active:
 		return contact.Refuse(wire.StatusNotPINResetable, "token is %s", rec.Status)
-	case p.Conf.Login && rec.UserID != p.User.ID:
+	case (p.Conf.Login || p.Registration != nil) && rec.UserID != p.User.ID:
 		return contact.Refuse(wire.StatusNotTokenOwner, "token is another user's")
-	case !p.Card.Policy().Allows(token.PINReset):
+	case !p.Allows(token.PINReset):
 		return contact.Refuse(wire.StatusNotPINResetable, "policy does not allow to reset the PIN")
 	}
 	err := p.Card.Admit(ctx, tokendb.Admission{Op: p.Op, To: token.Active})
@@ -114,6 +107,24 @@ func (p *pinReset) admit(ctx context.Context) error {
 	}
 	err = p.Client.Progress(ctx, percentPINProfile, taskPINProfile)
 	return contact.Failf(wire.StatusConnLost, err, "telling progress")
+}
+
+// identify decides the token type, and who is there.
+func (p *pinReset) identify(ctx context.Context) error {
+	decide, login := func(context.Context) error { return p.ResolveType() }, p.Login
+	if p.Settings.External != nil {
+		decide = func(ctx context.Context) error { return p.Register(ctx, extreg.PINReset, true) }
+		login = func(context.Context) error { return nil } // done
+	}
+	if err := decide(ctx); err != nil {
+		return err
+	}
+	var ok bool
+	p.set, ok = p.Settings.PINResets[p.TokenType]
+	if err := p.Settled(p.set.Card, ok); err != nil {
+		return err
+	}
+	return login(ctx)
 }
 
 // prepare brings applet and keys up to what the token type wants, and opens a channel
@@ -154,7 +165,7 @@ func (p *pinReset) updateKeys(ctx context.Context) (*perso.Channel, error) {
 // finish records that the PIN is set, and tells the client.
 func (p *pinReset) finish(ctx context.Context) error {
 	applet := p.Card.Record().AppletID
-	once := p.Card.Policy().Allows(token.ResetPINResetToNo)
+	once := p.Allows(token.ResetPINResetToNo)
 	if err := p.Card.FinishPINReset(ctx, applet, p.Shown, once); err != nil {
 		return contact.Failf(wire.StatusUpdateTokenDBFailed, err, "recording PIN reset")
 	}

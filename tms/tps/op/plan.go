@@ -16,6 +16,7 @@ type plan struct {
 	renewals []profile.Renewal
 	renewal  bool
 	keys     []planned
+	listed   []listed
 	lost     token.Record // the earlier token, if keys come back from it
 }
 
@@ -42,7 +43,7 @@ func (p plan) String() string {
 // decide makes the plan from the token's state and policy, and from what the user's
 // other tokens are.
 func (n *enrollment) decide(ctx context.Context) error {
-	rec, policy := n.Card.Record(), n.Card.Policy()
+	rec := n.Card.Record()
 	active := rec.Status == token.Active
 	if active && rec.UserID != n.owner() {
 		return contact.Refuse(wire.StatusNotTokenOwner, "token is another user's")
@@ -52,10 +53,12 @@ func (n *enrollment) decide(ctx context.Context) error {
 		return err
 	}
 	switch {
-	case active && policy.Allows(token.Renew) && n.keepsKeys():
+	case n.Registration != nil:
+		return n.decideRegistered(ctx)
+	case active && n.Allows(token.Renew) && n.keepsKeys():
 		n.Op, n.plan.renewal, n.plan.renewals = token.OpRenewal, true, n.set.Renewal
 		return n.readmit(ctx)
-	case active && !policy.Allows(token.ReEnroll):
+	case active && !n.Allows(token.ReEnroll):
 		return contact.Refuse(wire.StatusDisabledToken, "policy allows neither to enroll the token again "+
 			"nor to renew it")
 	case !active && lost.Rev > 0:
@@ -70,7 +73,7 @@ func (n *enrollment) decide(ctx context.Context) error {
 // keepsKeys tells whether the keys on the card are there, and stay: without them there
 // is nothing to renew.
 func (n *enrollment) keepsKeys() bool {
-	return n.Facts.Applet.Present && !n.Interrupted() && !n.Card.Policy().Allows(token.ForceFormat)
+	return n.Facts.Applet.Present && !n.Interrupted() && !n.Allows(token.ForceFormat)
 }
 
 // readmit has the activities of the session carry the name of what turned out to be

@@ -88,7 +88,7 @@ func (n *enrollment) succeed(k profile.Key, old token.Certificate, issued routin
 			continue
 		}
 		n.content.Certificates[i].DER = issued.Cert.Raw
-		if k.Private&opens != 0 && n.Card.Policy().Allows(token.RenewKeepOldEncCerts) &&
+		if k.Private&opens != 0 && n.Allows(token.RenewKeepOldEncCerts) &&
 			n.tellFormer(old, c.Label, c.DER) {
 			n.kept = append(n.kept, old.CertID)
 		}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"time"
 
+	"tokenwright/tms/connector"
 	"tokenwright/tms/token"
 	"tokenwright/tms/tps/contact"
 	"tokenwright/tms/tps/tokendb"
@@ -112,6 +113,16 @@ func leads(ctx context.Context, e *contact.Env, card *tokendb.Card, c token.Cert
 	return fmt.Errorf("revoking certificate %s: %w", c.Serial, err)
 }
 
+// reasonOf are the reasons for which certificates are revoked whose kind of key nobody has
+// configured, such as those that a registration had brought to the card: one that may be
+// found is held.
+var reasonOf = map[token.Reason]int{
+	token.ReasonOnHold:        int(connector.ReasonCertificateHold),
+	token.ReasonKeyCompromise: int(connector.ReasonKeyCompromise),
+	token.ReasonTerminated:    int(connector.ReasonCessationOfOperation),
+	token.ReasonDestroyed:     int(connector.ReasonUnspecified),
+}
+
 // change tells what becomes of a certificate when its token changes to a state: nil
 // means that it is kept although it might have been revoked, and false that there is
 // nothing to be done about it.
@@ -127,7 +138,7 @@ func change(e *contact.Env, card *tokendb.Card, c token.Certificate, to token.St
 	}
 	k, ok := e.Settings.Enrolls[c.Type].Keys[c.KeyType]
 	if !ok {
-		return &tokendb.Revoke{}, true // of a type that is not configured any more
+		return &tokendb.Revoke{Reason: reasonOf[reason]}, true // of a kind that is not configured
 	}
 	loss := k.Loss[reason]
 	if !loss.Revoke || !loss.Expired && outside(c, card.Now()) {

@@ -12,6 +12,7 @@ import (
 	"tokenwright/tms/conf"
 	"tokenwright/tms/gp"
 	"tokenwright/tms/gp/keys"
+	"tokenwright/tms/tps/extreg"
 	"tokenwright/tms/tps/tokendb"
 )
 
@@ -37,8 +38,10 @@ type Settings struct {
 	Enrolls   map[string]Enroll
 	PINResets map[string]PINReset
 	// ManyActive lets a user have several active tokens
-	// (tokendb.nonExternalReg.allowMultiActiveTokensUser).
+	// (tokendb.nonExternalReg.allowMultiActiveTokensUser, or externalReg).
 	ManyActive bool
+	// External is how tokens are registered in a directory; nil when they are not.
+	External *extreg.Config
 	// Delegation has the patterns of key types make subject and alternative names of certificates
 	// (externalReg.delegation.enable).
 	Delegation bool
@@ -97,10 +100,6 @@ func Load(c *conf.Config, dir string) (*Settings, error) {
 		Enrolls:      make(map[string]Enroll),
 		PINResets:    make(map[string]PINReset),
 	}
-	if r.bool("externalReg.enable", false) {
-		// Going on would decide token types in another way than the operator means.
-		r.bad("externalReg.enable", "%w: external registration is not offered", conf.ErrValue)
-	}
 	if r.bool("applet.delete_old", false) {
 		s.Old = []gp.AID{
 			r.aid("applet.aid.netkey_old_instance", "A00000000101"),
@@ -116,6 +115,7 @@ func Load(c *conf.Config, dir string) (*Settings, error) {
 	for _, name := range c.Sub("op.pinReset").Children() {
 		s.PINResets[name] = r.pinReset("op.pinReset." + name + ".")
 	}
+	s.external(r)
 	const forget = "tokenservice.status.unformatted.clear"
 	s.Cleared = tokendb.Cleared{
 		UserID: r.bool(forget+"UserID", true), Type: r.bool(forget+"Type", true),
@@ -126,6 +126,25 @@ func Load(c *conf.Config, dir string) (*Settings, error) {
 	s.checkTemporary(r)
 	c.Declare("config.Profiles.*.state", "config.Profiles.*.timestamp")
 	return s, r.err
+}
+
+// external reads what is configured of external registration. Every token type that can
+// be enrolled may have its PIN reset then, as the directory says the type for both.
+func (s *Settings) external(r *reader) {
+	x, err := extreg.Load(r.c)
+	s.External = keep(r, x, err)
+	if s.External == nil {
+		return
+	}
+	if _, ok := s.Enrolls[s.External.DefaultType]; !ok {
+		r.bad("externalReg.default.tokenType", "%w: no such token type to enroll", conf.ErrValue)
+	}
+	for name := range s.Enrolls {
+		if _, ok := s.PINResets[name]; !ok {
+			s.PINResets[name] = r.pinReset("op.pinReset." + name + ".")
+		}
+	}
+	s.ManyActive = r.bool("tokendb.externalReg.allowMultiActiveTokensUser", false)
 }
 
 func (r *reader) operation(name string) Operation {

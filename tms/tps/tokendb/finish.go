@@ -23,6 +23,10 @@ type Enrolled struct {
 	// Renewed are certificates that have a successor for the same key; Kept are those
 	// among them that the card still holds.
 	Renewed, Kept []token.CertID
+	// Adopted are certificates that were brought to the card, or found there, and were
+	// issued before; Removed those that were taken away from it.
+	Adopted []token.Certificate
+	Removed []token.CertID
 	// Message says in words what was done.
 	Message string
 }
@@ -60,8 +64,10 @@ func (c *Card) FinishEnroll(ctx context.Context, f Enrolled) error {
 // enrolled is what a finished enrollment makes of the certificate records.
 func (c *Card) enrolled(list []token.Certificate, f Enrolled) certEdit {
 	var e certEdit
-	for _, n := range list {
+	for _, n := range e.adopt(list, f.Adopted) {
 		switch {
+		case slices.Contains(f.Removed, n.CertID):
+			c.takeAway(&e, &n)
 		case n.Presence == token.Pending:
 			n.Presence = token.Held
 			if n.Status == token.CertOnHold {
