@@ -28,24 +28,29 @@ Feature: Another applet on the card
       | op201-scp01  | 1.4.58768072 | 1.5.65cbf5a6 |
       | gp211-scp01  | 1.4.58768072 | 1.5.65cbf5a6 |
       | gp211-scp02  | 1.4.58768072 | 1.5.65cbf5a6 |
+      | sce6-scp03   | 1.5.65cbf5a6 | 1.5.64260792 |
+      | sce7-scp03   | 1.5.65cbf5a6 | 1.5.64260792 |
 
-  Scenario Outline: A formatted token gets an older applet back where no newer one is wanted
+  Scenario Outline: An applet of another version gives way to the required one, newer or older
     Given the configuration says
-      | op.format.userKey.update.applet.requiredVersion        | 1.5.65cbf5a6 |
-      | op.format.userKey.update.applet.requiredVersion.prot.2 | 1.5.65cbf5a6 |
+      | op.format.userKey.update.applet.requiredVersion        | <before> |
+      | op.format.userKey.update.applet.requiredVersion.prot.2 | <before> |
+      | op.format.userKey.update.applet.requiredVersion.prot.3 | <before> |
     And a FORMATTED token of stock "<stock>"
-    And the applet on the card answers with version "1.5.65cbf5a6"
+    And the applet on the card answers with version "<before>"
     When "alice" enrolls the card
     Then the operation succeeds
-    And the applet on the card answers with version "1.4.58768072"
+    And the applet on the card answers with version "<after>"
     And the token's record names token type "userKey" and the applet on the card
     And the token holds certificates for "signing, encryption"
 
     Examples:
-      | stock        |
-      | op201-scp01  |
-      | gp211-scp01  |
-      | gp211-scp02  |
+      | stock        | before       | after        |
+      | op201-scp01  | 1.5.65cbf5a6 | 1.4.58768072 |
+      | gp211-scp01  | 1.5.65cbf5a6 | 1.4.58768072 |
+      | gp211-scp02  | 1.5.64260792 | 1.4.58768072 |
+      | sce6-scp03   | 1.5.64260792 | 1.5.65cbf5a6 |
+      | sce7-scp03   | 1.5.64260792 | 1.5.65cbf5a6 |
 
   Scenario: An applet that the token type leaves alone stays
     Given a FORMATTED token of stock "gp211-scp02"
