@@ -3,41 +3,54 @@ package lab
 import (
 	"bufio"
 	"context"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"log/slog"
 	"os"
-	"os/exec"
 	"os/signal"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
 	"syscall"
 	"time"
 
-	"tokenwright/features/loopback"
+	"tokenwright/tms/ca"
+	"tokenwright/tms/gp/keys"
 	"tokenwright/tms/instance"
-	"tokenwright/tms/tps/op"
+	"tokenwright/tms/token"
 )
 
-// childEnv tells a process that it is a server to be killed, and which.
+// childEnv tells a process that it is a part of a system, and which.
 const childEnv = "TOKENWRIGHT_LAB_CHILD"
 
+// What parent and child say to each other, a line each. The child says that it is ready, then answers
+// each question with one line, and has a last word when it kills itself.
 const (
-	childReady    = "ready"
-	childPatience = 30 * time.Second
+	childReady = "ready"
+	childDying = "dying"
+	childOK    = "ok"
+	childError = "error"
+
+	askFuse      = "fuse"      // n: die at the n-th failpoint from now; 0: at none
+	askPassed    = "passed"    // how many failpoints were passed since
+	askQuiet     = "quiet"     // answered when no session is under way
+	askState     = "state"     // CUID and state: an agent changes the state of a token
+	askReconcile = "reconcile" // look for what is left undone at authorities
 )
 
-// order is what the child is told.
+// order is what a child is told at its start.
 type order struct {
-	Dir    string
-	Config map[string]map[string]string
-	Kill   string // the point at which it kills itself
+	Dir        string
+	Subsystems []string
+	Config     map[string]map[string]string
+	Keys       string // where a KRA takes RSA keys from; "" makes them
 }
 
-// KillPoints names the points at which a server can be killed, in the order of a format.
-func KillPoints() []string { return op.Failpoints() }
-
-// IsChild says that this process was started to be a server.
+// IsChild says that this process was started to be a part of a system.
 func IsChild() bool { return os.Getenv(childEnv) != "" }
 
 // ChildMain is the main function of such a process.
@@ -56,15 +69,15 @@ func serveChild() error {
 	if err := json.Unmarshal([]byte(os.Getenv(childEnv)), &o); err != nil {
 		return err
 	}
-	inst, err := instance.Open(ctx, o.Dir, instance.Options{
-		Override: o.Config, Log: slog.New(slog.NewTextHandler(os.Stderr, nil)),
-		Failpoint: func(name string) error {
-			if name == o.Kill {
-				die()
-			}
-			return nil
-		},
-	})
+	f := &fuse{}
+	opts := instance.Options{
+		Subsystems: o.Subsystems, Override: o.Config, Failpoint: f.burn,
+		Log: slog.New(slog.NewTextHandler(os.Stderr, nil)),
+	}
+	if o.Keys != "" {
+		opts.RSA = keyStock{o.Keys}.next
+	}
+	inst, err := instance.Open(ctx, o.Dir, opts)
 	if err != nil {
 		return err
 	}
@@ -72,83 +85,112 @@ func serveChild() error {
 		return errors.Join(err, inst.Close())
 	}
 	fmt.Println(childReady)
+	go func() {
+		defer stop() // a parent that is gone needs no child
+		listen(ctx, os.Stdin, inst, f)
+	}()
 	return errors.Join(inst.Serve(ctx), inst.Close())
+}
+
+// listen answers the parent until it has nothing more to say.
+func listen(ctx context.Context, in io.Reader, inst *instance.Instance, f *fuse) {
+	lines := bufio.NewScanner(in)
+	for lines.Scan() {
+		answer, err := obey(ctx, strings.Fields(lines.Text()), inst, f)
+		if err != nil {
+			fmt.Println(childError, strings.ReplaceAll(err.Error(), "\n", "; "))
+			continue
+		}
+		fmt.Println(childOK, answer)
+	}
+}
+
+func obey(ctx context.Context, words []string, inst *instance.Instance, f *fuse) (string, error) {
+	switch {
+	case len(words) == 2 && words[0] == askFuse:
+		n, err := strconv.Atoi(words[1])
+		f.set(n)
+		return "", err
+	case slices.Equal(words, []string{askPassed}):
+		return strings.Join(f.names(), " "), nil
+	case slices.Equal(words, []string{askQuiet}) && inst.TPS() != nil:
+		return "", quiet(ctx, inst)
+	case slices.Equal(words, []string{askReconcile}):
+		return "", inst.Reconcile(ctx)
+	case len(words) == 3 && words[0] == askState && inst.TPS() != nil:
+		return "", changeState(ctx, inst, words[1], words[2])
+	}
+	return "", fmt.Errorf("asked for %q", words)
+}
+
+// quiet waits until no session is under way.
+func quiet(ctx context.Context, inst *instance.Instance) error {
+	ctx, cancel := context.WithTimeout(ctx, childPatience)
+	defer cancel()
+	tick := time.NewTicker(time.Millisecond)
+	defer tick.Stop()
+	for inst.TPS().Sessions() > 0 {
+		select {
+		case <-ctx.Done():
+			return errors.New("a session goes on and on")
+		case <-tick.C:
+		}
+	}
+	return nil
+}
+
+func changeState(ctx context.Context, inst *instance.Instance, cuid, state string) error {
+	raw, err := hex.DecodeString(cuid)
+	if err != nil || len(raw) != len(keys.CUID{}) {
+		return fmt.Errorf("%q is no CUID", cuid)
+	}
+	to, err := token.ParseState(state)
+	if err != nil {
+		return err
+	}
+	_, err = inst.TPS().ChangeState(ctx, keys.CUID(raw), to, "agent")
+	return err
+}
+
+// fuse counts the failpoints that a process passes, and ends the process at one of them. What a CA
+// does by its clock and for nobody does not count.
+type fuse struct {
+	mu     sync.Mutex
+	left   int
+	passed []string
+}
+
+func (f *fuse) set(n int) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.left, f.passed = n, nil
+}
+
+func (f *fuse) names() []string {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return slices.Clone(f.passed)
+}
+
+func (f *fuse) burn(name string) error {
+	if name == ca.FailAfterNumber {
+		return nil
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.passed = append(f.passed, name)
+	if f.left == 0 {
+		return nil
+	}
+	if f.left--; f.left == 0 {
+		fmt.Println(childDying, name)
+		die()
+	}
+	return nil
 }
 
 // die ends the process the hard way and never returns.
 func die() {
 	_ = syscall.Kill(os.Getpid(), syscall.SIGKILL)
 	select {}
-}
-
-// WithChild runs f with a laboratory whose system is a process of its own, over the same directory and
-// token database, which kills itself at the named point. It is an error when it did not.
-func (l *Lab) WithChild(ctx context.Context, point string, f func(*Lab) error) (err error) {
-	port, err := loopback.Port()
-	if err != nil {
-		return err
-	}
-	config, err := withPort(l.config, port)
-	if err != nil {
-		return err
-	}
-	o := order{Dir: l.dir, Config: config, Kill: point}
-	text, err := json.Marshal(o)
-	if err != nil {
-		return err
-	}
-	self, err := os.Executable()
-	if err != nil {
-		return err
-	}
-	ctx, cancel := context.WithTimeout(ctx, childPatience)
-	defer cancel()
-	cmd := exec.CommandContext(ctx, self)
-	cmd.Env = append(os.Environ(), childEnv+"="+string(text))
-	log := &buffer{}
-	cmd.Stderr = log
-	out, err := cmd.StdoutPipe()
-	if err != nil {
-		return err
-	}
-	if err := cmd.Start(); err != nil {
-		return err
-	}
-	defer func() {
-		if err = errors.Join(err, killed(cmd)); err != nil {
-			err = fmt.Errorf("%w\n%s", err, log)
-		}
-	}()
-	if err := awaitReady(out); err != nil {
-		return err
-	}
-	return f(&Lab{
-		dir: l.dir, port: port, main: l.main, config: o.Config, inst: l.inst, log: log, others: l.others,
-		ca: l.ca, kra: l.kra,
-	})
-}
-
-func awaitReady(out io.Reader) error {
-	lines := bufio.NewScanner(out)
-	if !lines.Scan() || lines.Text() != childReady {
-		return errors.New("the server process did not get ready")
-	}
-	return nil
-}
-
-// killed waits for the process and wants it to have been killed by its own signal.
-func killed(cmd *exec.Cmd) error {
-	done := make(chan error, 1)
-	go func() { done <- cmd.Wait() }()
-	select {
-	case <-done:
-	case <-time.After(5 * time.Second):
-		_ = cmd.Process.Signal(os.Interrupt)
-		<-done
-		return errors.New("the server process was not killed at the point")
-	}
-	if ws, ok := cmd.ProcessState.Sys().(syscall.WaitStatus); ok && ws.Signal() == syscall.SIGKILL {
-		return nil
-	}
-	return fmt.Errorf("the server process ended by itself: %s", cmd.ProcessState)
 }

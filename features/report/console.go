@@ -27,8 +27,9 @@ type Console struct {
 	colour bool
 	begun  time.Time
 
-	mu    sync.Mutex
-	total Total
+	mu     sync.Mutex
+	total  Total
+	tables []*table
 }
 
 // NewConsole writes to out, in colour if asked.
@@ -47,16 +48,17 @@ type failedStep struct {
 }
 
 type watch struct {
-	begun  time.Time
-	failed *failedStep
-	notes  []string
+	console *Console
+	begun   time.Time
+	failed  *failedStep
+	notes   []string
 }
 
 type watchKey struct{}
 
 // Watch follows one scenario.
 func (c *Console) Watch(sc *godog.ScenarioContext) {
-	w := &watch{}
+	w := &watch{console: c}
 	sc.Before(func(ctx context.Context, _ *godog.Scenario) (context.Context, error) {
 		w.begun = time.Now()
 		return context.WithValue(ctx, watchKey{}, w), nil
@@ -158,6 +160,9 @@ func (c *Console) Summary(leftOut map[string]int, why map[string]string) Total {
 func (c *Console) Last(problem string) {
 	if problem != "" {
 		c.printf("\n%s\n", c.paint("31", problem))
+	}
+	for _, t := range c.tables {
+		t.print(c.out)
 	}
 	t := c.total
 	c.printf("\nfinished in %s\n%d passed, %d failed, %d skipped\n",

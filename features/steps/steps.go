@@ -9,6 +9,7 @@ import (
 	"tokenwright/features/steps/client"
 	"tokenwright/features/steps/enrollment"
 	"tokenwright/features/steps/home"
+	"tokenwright/features/steps/interruption"
 	"tokenwright/features/steps/pkcs11"
 	"tokenwright/features/steps/program"
 	"tokenwright/features/steps/routing"
@@ -22,6 +23,7 @@ func Add(sc *godog.ScenarioContext) {
 	channel.AddSteps(sc)
 	client.AddSteps(sc)
 	enrollment.AddSteps(sc)
+	interruption.AddSteps(sc)
 	home.AddSteps(sc)
 	pkcs11.AddSteps(sc)
 	program.AddSteps(sc)
