@@ -11,7 +11,7 @@ import (
 
 // Exit codes.
 const (
-	exitFailed       = 1 // a case failed
+	exitFailed       = 1 // a case failed, or a report is not to be believed
 	exitUsage        = 2 // flags or input make no sense
 	exitInconclusive = 3 // no case failed, and some could not be judged
 	exitRefused      = 4 // a rule that protects the card, or its owner, stood against the run
@@ -22,6 +22,7 @@ reports what came of each.
 
   cardcert run --sim STOCK          on a virtual card
   cardcert run --reader NAME        on the card in a reader of the PC/SC service
+  cardcert verify FOLDER            is a report what was signed, do its verdicts follow
   cardcert list                     the cases, with clause, class and risk
   cardcert coverage                 the clauses, with the cases that test them
 
@@ -29,8 +30,8 @@ A card in a reader is first identified, by SELECT and GET DATA alone. Cases that
 change its content or spend authentication tries run only with --consent and the
 CUID that was shown. A report is no qualification by anybody: it says so itself.
 
-Exit codes: 0 every case passed or does not apply, 1 a case failed, 2 wrong
-command line, 3 something could not be judged, 4 refused to protect the card.`
+Exit codes: 0 every case passed or does not apply, 1 a case failed or a
+report is refused, 2 wrong command line, 3 something could not be judged, 4 refused to protect the card.`
 
 // usageError marks what the caller got wrong.
 type usageError struct{ error }

@@ -52,7 +52,7 @@ func run(ctx context.Context, args []string, in io.Reader, out, errOut io.Writer
 	root.SetErr(errOut)
 	root.SetArgs(args)
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
-	root.AddCommand(runCommand(), listCommand(), coverageCommand())
+	root.AddCommand(runCommand(), verifyCommand(), listCommand(), coverageCommand())
 	return exitCode(root.ExecuteContext(ctx), errOut)
 }
 
@@ -69,6 +69,8 @@ func exitCode(err error, errOut io.Writer) int {
 		return exitUsage
 	case errors.As(err, &o):
 		return o.code()
+	case errors.Is(err, errRefused):
+		return exitFailed
 	case certify.Refused(err):
 		return exitRefused
 	}

@@ -35,6 +35,7 @@ type runFlags struct {
 	json, html       string
 	junit            string
 	transcript       string
+	out, sign        string
 }
 
 func runCommand() *cobra.Command {
@@ -75,6 +76,8 @@ the next run on that card does it first.`,
 	fl.StringVar(&f.json, "json", "", "write the report with its transcript here")
 	fl.StringVar(&f.html, "html", "", "write the report for people here, one page")
 	fl.StringVar(&f.junit, "junit", "", "write the report for build servers here")
+	fl.StringVar(&f.out, "out", "", "write the report in all its forms to this `folder`")
+	fl.StringVar(&f.sign, "sign", "", "seal the --out folder with the private key in this `file`, or at a pkcs11: URI")
 	fl.StringVar(&f.transcript, "transcript", "", "write the transcript here as it grows")
 	return cmd
 }
@@ -112,6 +115,9 @@ func (f *runFlags) run(ctx context.Context, in io.Reader, out io.Writer) error {
 
 // config makes sense of the flags.
 func (f *runFlags) config(in io.Reader) (certify.Config, error) {
+	if err := f.checkKey(); err != nil {
+		return certify.Config{}, usageError{err}
+	}
 	if (f.sim == "") == (f.reader == "") {
 		return certify.Config{}, usageError{errors.New("give either --sim or --reader")}
 	}
@@ -213,11 +219,10 @@ func (f *runFlags) write(r *evidence.Report) error {
 		if name == "" {
 			continue
 		}
-		file, err := os.OpenFile(name, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o644) //nolint:gosec // to be read
-		if err == nil {
-			err = errors.Join(write(file), file.Close())
-		}
-		all = errors.Join(all, err)
+		all = errors.Join(all, writeFile(name, write))
+	}
+	if f.out != "" {
+		all = errors.Join(all, writeFolder(f.out, f.sign, r))
 	}
 	return all
 }
