@@ -44,7 +44,7 @@ func TestASealedReportVerifiesUntilItIsChanged(t *testing.T) {
 	private, public := keyPair(t)
 	_, stranger := keyPair(t)
 	dir := filepath.Join(t.TempDir(), "report")
-	code, out, errOut := cardcert("run", "--sim", "sce7-scp03", "--only", "GDA", "--seed", "1", "-q",
+	code, out, errOut := cardcert("run", "--sim", "sce7-scp03", "--only", "GDA-01", "--only", "GDA-02", "--seed", "1", "-q",
 		"--out", dir, "--sign", private)
 	require.Zero(t, code, "%s%s", out, errOut)
 	code, out, errOut = cardcert("verify", dir, "--key", public)
