@@ -243,6 +243,7 @@ type testKRA struct {
 	down bool
 	keys map[string]*archived // by key id
 	byID map[string]*archived // by request id
+	last connector.KeyPairRequest
 }
 
 type archived struct {
@@ -274,6 +275,7 @@ func (k *testKRA) GenerateKeyPair(_ context.Context, req connector.KeyPairReques
 	if k.down {
 		return connector.KeyPairResponse{}, connector.ErrUnavailable
 	}
+	k.last = req
 	a, ok := k.byID[req.RequestID]
 	if !ok || req.RequestID == "" {
 		a = &archived{info: connector.KeyInfo{CUID: req.CUID, UserID: req.UserID, Type: req.Type}}
