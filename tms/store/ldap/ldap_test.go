@@ -50,3 +50,17 @@ func TestContract(t *testing.T) {
 		})
 	}
 }
+
+func TestConcurrentClients(t *testing.T) {
+	for name, starter := range directories {
+		t.Run(name, func(t *testing.T) {
+			c, err := start(t, starter).Fresh()
+			require.NoError(t, err)
+			storetest.Concurrent(t, func(t *testing.T) storetest.Home {
+				s, err := ldap.Open(t.Context(), c)
+				require.NoError(t, err)
+				return s
+			})
+		})
+	}
+}

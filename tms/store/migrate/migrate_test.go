@@ -151,8 +151,8 @@ func TestCopiesAreEqual(t *testing.T) {
 	want := dump(t, first)
 	require.Len(t, want, 700*5)
 	from := first
-	for _, make := range []func(*testing.T) home{inPostgres, inSlapd, file} {
-		to := make(t)
+	for _, next := range []func(*testing.T) home{inPostgres, inSlapd, file} {
+		to := next(t)
 		counts, err := migrate.Run(t.Context(), from, to, migrate.Options{
 			State: filepath.Join(t.TempDir(), "state"),
 		})
@@ -165,8 +165,8 @@ func TestCopiesAreEqual(t *testing.T) {
 	// Life goes on in the copy.
 	rec, err := from.Token(t.Context(), keys.CUID{0x40, 0x90, 0, 0, 0, 0, 0, 0, 0, 1})
 	require.NoError(t, err)
-	next := rec.InState(token.Active)
-	_, err = from.Apply(t.Context(), store.Change{CUID: rec.CUID, Old: &rec, New: &next, Actor: "a",
+	active := rec.InState(token.Active)
+	_, err = from.Apply(t.Context(), store.Change{CUID: rec.CUID, Old: &rec, New: &active, Actor: "a",
 		Why: "w", At: time.Now(), End: []store.IntentEnd{{ID: "i1", Outcome: token.OutcomeDone}},
 		Activities: []token.Activity{{Op: token.OpStatusChange, Result: token.Success}}})
 	require.NoError(t, err)

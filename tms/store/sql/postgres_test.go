@@ -90,3 +90,13 @@ func TestPostgresLimitsInTime(t *testing.T) {
 	require.Error(t, err)
 	require.NotContains(t, err.Error(), "wrong")
 }
+
+func TestConcurrentClientsOnPostgres(t *testing.T) {
+	c, err := startPostgres(t).NewDatabase(t.Context())
+	require.NoError(t, err)
+	storetest.Concurrent(t, func(t *testing.T) storetest.Home {
+		s, err := sql.OpenPostgres(t.Context(), c)
+		require.NoError(t, err)
+		return s
+	})
+}

@@ -18,3 +18,12 @@ func TestContract(t *testing.T) {
 		return s
 	})
 }
+
+func TestConcurrentClients(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "tokens.db")
+	storetest.Concurrent(t, func(t *testing.T) storetest.Home {
+		s, err := sql.Open(t.Context(), path)
+		require.NoError(t, err)
+		return s
+	})
+}

@@ -1,0 +1,7 @@
+//go:build soak
+
+package storetest
+
+import "time"
+
+func init() { concurrentFor = 2 * time.Minute }
