@@ -35,6 +35,7 @@ var Known = map[string]string{
 	"resources":    "GET DATA FF21 answers free memory",
 	"modules":      "GET STATUS 10 lists modules",
 	"taglist":      "GET STATUS heeds a tag list",
+	"tagged":       "GET STATUS has the form of GlobalPlatform 2.2 and later",
 	"untagged":     "GET STATUS has the form of GlobalPlatform 2.1.1",
 	"version":      "GlobalPlatform version as a number: 211, 221, 230; 201 without recognition data",
 	"life":         "life cycle state of the card at the start, in decimal",

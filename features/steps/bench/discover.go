@@ -156,6 +156,7 @@ func (b *Bench) discoverContent(ctx context.Context) error {
 		return err
 	}
 	b.Tagged = a.Resp.SW.OK()
+	b.is("tagged", b.Tagged)
 	a, err = c.Send(ctx, gp.GetStatus{Scope: gp.ScopeISD, Ne: apdu.MaxShortNe}.Command())
 	if err != nil {
 		return err

@@ -33,6 +33,12 @@ func addPutSteps(book *script.Book) {
 	book.Step(`^the host puts test keys encrypted by the card's own data encryption key$`, putStaticDEK)
 	book.Step(`^the host replaces the test keys by keys of another length$`, replaceLength)
 	book.Step(`^the host puts test key (\d) alone$`, putOne)
+	book.Step(`^the host puts the first part of a chain of test keys$`, func(ctx context.Context) error {
+		return spoiled(ctx, func(p *gp.PutKey) { p.More = true })
+	})
+	book.Step(`^the host puts test keys from identifier (\d) on$`, func(ctx context.Context, id int) error {
+		return spoiled(ctx, func(p *gp.PutKey) { p.FirstKeyID = keys.KeyID(id) })
+	})
 	book.Step(`^the host puts its own keys back in place of version "([^"]*)"$`, putBack)
 	book.Step(`^the answer lists the version and check values of the test keys$`, answerLists)
 	book.Step(`^the test keys open a channel$`, testKeysOpen)

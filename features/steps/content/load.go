@@ -14,6 +14,7 @@ import (
 
 func addLoadSteps(book *script.Book) {
 	book.Step(`^the host announces the load file in the channel$`, announce)
+	book.Step(`^the host announces the load file with a wrong hash in the channel$`, announceWrong)
 	book.Step(`^the host loads the file in blocks of (\d+) bytes$`, loadIn)
 	book.Step(`^the host sends block (\d+) of the file as number (\d+)$`, sendBlock)
 	book.Step(`^the host sends block (\d+) of the file as the last one, number (\d+)$`, sendLast)
@@ -35,15 +36,32 @@ func announce(ctx context.Context) error {
 	return w.Secure(ctx, gp.InstallForLoad{File: f.Package, Ne: apdu.MaxShortNe}.Command())
 }
 
-// loadIn sends the whole file and stops at the first block that is refused.
-func loadIn(ctx context.Context, size int) error {
+func announceWrong(ctx context.Context) error {
 	w := bench.From(ctx)
-	blocks, err := gp.LoadBlocks(w.LoadFile, size)
+	f, _, err := module(w)
 	if err != nil {
 		return err
 	}
-	for _, b := range blocks {
-		b.Ne = apdu.MaxShortNe
+	in := gp.InstallForLoad{File: f.Package, Hash: w.Random(make([]byte, 20)), Ne: apdu.MaxShortNe}
+	return w.Secure(ctx, in.Command())
+}
+
+// loadIn sends the whole file and stops at the first block that is refused.
+func loadIn(ctx context.Context, size int) error {
+	w := bench.From(ctx)
+	whole, err := gp.LoadBlocks(w.LoadFile, apdu.MaxShortData)
+	if err != nil {
+		return err
+	}
+	var stream []byte
+	for _, b := range whole {
+		stream = append(stream, b.Data...)
+	}
+	// The number of a block has one byte and starts anew behind FF.
+	for n := 0; len(stream) > 0; n++ {
+		k := min(size, len(stream))
+		b := gp.Load{Block: byte(n), Last: k == len(stream), Data: stream[:k], Ne: apdu.MaxShortNe}
+		stream = stream[k:]
 		if err := w.Secure(ctx, b.Command()); err != nil {
 			return err
 		}

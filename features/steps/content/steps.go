@@ -23,11 +23,14 @@ func AddSteps(book *script.Book) {
 	book.Step(`^the applet is on the card$`, applet)
 	book.Step(`^instance "(\d+)" of the applet is on the card$`, instance)
 	book.Step(`^instance "(\d+)" of the applet is installed, and not selectable$`, installedOnly)
+	book.Step(`^the applet is on the card, with room$`, appletWithRoom)
+	book.Step(`^a channel to the applet at level "([0-9A-F]{2})"$`, channelToApplet)
 	book.Step(`^many applications on the card$`, many)
 	book.Step(`^the applet is selected$`, selectApplet)
 	book.Step(`^the host locks the applet in the channel$`, lockApplet)
 	addStatusSteps(book)
 	addLoadSteps(book)
+	addLifeSteps(book)
 }
 
 // Instances that the catalogue makes are numbered behind bench.TestPrefix.
@@ -122,7 +125,15 @@ func ensureFile(ctx context.Context, w *bench.Work, c *bench.Channel) error {
 // smallHeap are install parameters of the CoolKey applet for 256 bytes of memory.
 var smallHeap = []byte{0x00, 0x02, 0x01, 0x00}
 
+// roomyHeap are those for 5000 bytes.
+var roomyHeap = []byte{0x00, 0x02, 0x13, 0x88}
+
 func ensureInstance(ctx context.Context, w *bench.Work, c *bench.Channel, aid gp.AID, selectable bool) error {
+	return makeInstance(ctx, w, c, aid, selectable, smallHeap)
+}
+
+func makeInstance(ctx context.Context, w *bench.Work, c *bench.Channel, aid gp.AID, selectable bool,
+	heap []byte) error {
 	if err := ensureFile(ctx, w, c); err != nil {
 		return err
 	}
@@ -132,7 +143,7 @@ func ensureInstance(ctx context.Context, w *bench.Work, c *bench.Channel, aid gp
 	}
 	in := gp.InstallForInstall{
 		File: f.Package, Module: m, Instance: aid, Privileges: gp.Privileges{0},
-		Params: gp.InstanceParams(instanceSize, smallHeap), MakeSelectable: selectable, Ne: apdu.MaxShortNe,
+		Params: gp.InstanceParams(instanceSize, heap), MakeSelectable: selectable, Ne: apdu.MaxShortNe,
 	}
 	return done(ctx, c, in.Command(), "INSTALL "+aid.String())
 }
@@ -152,6 +163,34 @@ func applet(ctx context.Context) error {
 	})
 }
 
+func appletWithRoom(ctx context.Context) error {
+	return setUp(ctx, func(ctx context.Context, w *bench.Work, c *bench.Channel) error {
+		_, m, err := module(w)
+		if err != nil {
+			return err
+		}
+		return makeInstance(ctx, w, c, m, true, roomyHeap)
+	})
+}
+
+func channelToApplet(ctx context.Context, level string) error {
+	var l byte
+	if _, err := fmt.Sscanf(level, "%02X", &l); err != nil {
+		return err
+	}
+	if err := selectApplet(ctx); err != nil {
+		return err
+	}
+	w := bench.From(ctx)
+	h, err := w.Initialize(ctx, 0)
+	if err != nil {
+		return err
+	}
+	w.Shake = h
+	w.Channel, err = w.Authenticate(ctx, h, scp.Level(l))
+	return err
+}
+
 func instance(ctx context.Context, n int) error {
 	return setUp(ctx, func(ctx context.Context, w *bench.Work, c *bench.Channel) error {
 		return ensureInstance(ctx, w, c, instanceAID(n), true)
@@ -165,7 +204,7 @@ func installedOnly(ctx context.Context, n int) error {
 }
 
 // manyInstances make more registry entries than one answer holds.
-const manyInstances = 12
+const manyInstances = 18
 
 func many(ctx context.Context) error {
 	return setUp(ctx, func(ctx context.Context, w *bench.Work, c *bench.Channel) error {
@@ -214,8 +253,12 @@ func addStatusSteps(book *script.Book) {
 	})
 	book.Step(`^the host asks for the status of all (applications|load files|modules) in the channel$`, statusAll)
 	book.Step(`^the host asks for the rest of the status$`, statusRest)
+	book.Step(`^the host asks for the status of applications that start with "([^"]*)" in the channel$`, statusPrefix)
+	book.Step(`^every entry of the status starts with "([^"]*)"$`, everyStarts)
+	book.Step(`^the status has (\d+) entries$`, hasEntries)
 	book.Step(`^the status lists each of the applications once$`, eachOnce)
 	book.Step(`^the registry lists "([^"]*)" in state "([0-9A-F]{2})"$`, lists)
+	book.Step(`^the registry lists "([^"]*)" in the state of before$`, listsAsBefore)
 	book.Step(`^the registry does not list "([^"]*)"$`, listsNot)
 }
 
@@ -225,6 +268,54 @@ func statusOf(ctx context.Context, scope gp.Scope) apdu.Command {
 
 var scopes = map[string]gp.Scope{
 	"applications": gp.ScopeApplications, "load files": gp.ScopeLoadFiles, "modules": gp.ScopeModules,
+}
+
+func statusPrefix(ctx context.Context, text string) error {
+	w := bench.From(ctx)
+	aid, err := w.Expand(text)
+	if err != nil {
+		return err
+	}
+	g := gp.GetStatus{Scope: gp.ScopeApplications, AID: aid, Tagged: w.Tagged, Ne: apdu.MaxShortNe}
+	if err := w.Secure(ctx, g.Command()); err != nil {
+		return err
+	}
+	w.Note(noteEntries, w.Last.Resp.Data)
+	return nil
+}
+
+func everyStarts(ctx context.Context, text string) error {
+	w := bench.From(ctx)
+	aid, err := w.Expand(text)
+	if err != nil {
+		return err
+	}
+	reg, err := entries(w)
+	if err != nil {
+		return err
+	}
+	c := verdict.Check{
+		Kind: verdict.Member, Subject: "first bytes of each AID", Exchange: w.Last.N,
+		Want: []string{fmt.Sprintf("%X", aid)},
+	}
+	for _, e := range reg {
+		c.Got = append(c.Got, fmt.Sprintf("%X", []byte(e.AID)[:min(len(e.AID), len(aid))]))
+	}
+	w.Check(c)
+	return nil
+}
+
+func hasEntries(ctx context.Context, n int) error {
+	w := bench.From(ctx)
+	reg, err := entries(w)
+	if err != nil {
+		return err
+	}
+	w.Check(verdict.Check{
+		Kind: verdict.Member, Subject: "entries", Exchange: w.Last.N, Got: []string{fmt.Sprint(len(reg))},
+		Want: []string{fmt.Sprint(n)},
+	})
+	return nil
 }
 
 // noteScope and noteEntries keep what a long GET STATUS has answered so far.
@@ -343,6 +434,15 @@ func lists(ctx context.Context, text, state string) error {
 		Probe: true,
 	})
 	return nil
+}
+
+// listsAsBefore takes the card's state at the start of the run for that of before.
+func listsAsBefore(ctx context.Context, text string) error {
+	life := 0
+	if _, err := fmt.Sscan(bench.From(ctx).Facts["life"], &life); err != nil {
+		return err
+	}
+	return lists(ctx, text, fmt.Sprintf("%02X", life))
 }
 
 func listsNot(ctx context.Context, text string) error {

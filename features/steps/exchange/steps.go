@@ -28,9 +28,14 @@ func AddSteps(book *script.Book) {
 	book.Step(`^the answer starts with "([^"]*)"$`, startsWith)
 	book.Step(`^the answer holds "([0-9A-F/]+)"$`, holds)
 	book.Step(`^the answer holds "([0-9A-F/]+)" equal to "([^"]*)"$`, holdsEqual)
+	book.Step(`^"([0-9A-F/]+)" of the answer is one of "([^"]*)"$`, oneOf)
 	book.Step(`^the answer does not hold "([0-9A-F/]+)"$`, holdsNot)
 	book.Step(`^the answer is noted as "([^"]*)"$`, note)
 	book.Step(`^bytes (\d+) to (\d+) of the answer are noted as "([^"]*)"$`, noteBytes)
+	book.Step(`^the host sends every instruction of class 80 that changes nothing$`, everyInstruction)
+	book.Step(`^the card does none of them$`, doesNone)
+	book.Step(`^the host sends every form of every instruction in the channel$`, everyForm)
+	book.Step(`^the card answers none of them by 6F00$`, none6F00)
 	book.Step(`^"([0-9A-F/]+)" of the answer is noted as "([^"]*)"$`, noteValue)
 	book.Step(`^"([^"]*)" is the same as "([^"]*)"$`, same)
 	book.Step(`^"([^"]*)" differs from "([^"]*)"$`, differs)
@@ -148,6 +153,19 @@ func holds(ctx context.Context, path string) error {
 		return err
 	}
 	check(ctx, verdict.Member, "data object "+path, []string{presence(ok)}, []string{presence(true)})
+	return nil
+}
+
+func oneOf(ctx context.Context, path, values string) error {
+	v, ok, err := find(ctx, path)
+	if err != nil {
+		return err
+	}
+	got := presence(false)
+	if ok {
+		got = hex(v)
+	}
+	check(ctx, verdict.Member, "data object "+path, []string{got}, strings.Fields(values))
 	return nil
 }
 
