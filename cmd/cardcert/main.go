@@ -23,6 +23,8 @@ reports what came of each.
   cardcert run --sim STOCK          on a virtual card
   cardcert run --reader NAME        on the card in a reader of the PC/SC service
   cardcert verify FOLDER            is a report what was signed, do its verdicts follow
+  cardcert profile                  what a card can do and how long it takes
+  cardcert compare REFERENCE CARD   is a card of the same stock, by profiles
   cardcert list                     the cases, with clause, class and risk
   cardcert coverage                 the clauses, with the cases that test them
 

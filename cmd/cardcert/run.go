@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"tokenwright/features/certify"
 	"tokenwright/features/evidence"
@@ -63,16 +64,11 @@ the next run on that card does it first.`,
 		},
 	}
 	fl := cmd.Flags()
-	fl.StringVar(&f.sim, "sim", "", "virtual card of this stock")
-	fl.StringVar(&f.reader, "reader", "", "reader of the PC/SC service that holds the card")
+	f.registerCard(fl)
 	fl.StringVar(&f.consent, "consent", "", "CUID of the card whose content may be changed and put back")
 	fl.StringVar(&f.destroy, "consent-destroy", "", "CUID of the card that may be used up")
-	fl.StringVar(&f.keys, "keys", "", "file with the card's keys, - for standard input")
-	fl.StringVar(&f.stock, "stock", "", "take the factory keys of this stock")
 	fl.StringVar(&f.applet, "applet", "", "load file that may go to the card")
 	fl.StringArrayVar(&f.only, "only", nil, "cases: SEL-01, SEL, a tag or a feature; may be repeated")
-	fl.Int64Var(&f.seed, "seed", 0, "repeat the random choices of an earlier run")
-	fl.BoolVarP(&f.quiet, "quiet", "q", false, "show the summary alone")
 	fl.StringVar(&f.json, "json", "", "write the report with its transcript here")
 	fl.StringVar(&f.html, "html", "", "write the report for people here, one page")
 	fl.StringVar(&f.junit, "junit", "", "write the report for build servers here")
@@ -80,6 +76,16 @@ the next run on that card does it first.`,
 	fl.StringVar(&f.sign, "sign", "", "seal the --out folder with the private key in this `file`, or at a pkcs11: URI")
 	fl.StringVar(&f.transcript, "transcript", "", "write the transcript here as it grows")
 	return cmd
+}
+
+// registerCard registers the flags that choose a card and say how to reach it.
+func (f *runFlags) registerCard(fl *pflag.FlagSet) {
+	fl.StringVar(&f.sim, "sim", "", "virtual card of this stock")
+	fl.StringVar(&f.reader, "reader", "", "reader of the PC/SC service that holds the card")
+	fl.StringVar(&f.keys, "keys", "", "file with the card's keys, - for standard input")
+	fl.StringVar(&f.stock, "stock", "", "take the factory keys of this stock")
+	fl.Int64Var(&f.seed, "seed", 0, "repeat the random choices of an earlier run")
+	fl.BoolVarP(&f.quiet, "quiet", "q", false, "show the outcome alone")
 }
 
 func (f *runFlags) run(ctx context.Context, in io.Reader, out io.Writer) error {

@@ -30,7 +30,7 @@ type Profile struct {
 	// are not compared.
 	Reader   string `json:"reader"`
 	Protocol string `json:"protocol"`
-	// Fields are what the card says and can do, by name: parts separated by dots, as "cplc.icType".
+	// Fields are what the card says and can do, by name: parts separated by dots, as "cplc.IC type".
 	// Values are hex or decimal, or "yes".
 	Fields map[string]string `json:"fields"`
 	// Times are samples in microseconds, by operation: "apdu.GET DATA", "crypto.RSA-2048 sign".
