@@ -35,6 +35,7 @@ type pool struct {
 	conf  Config
 	slots chan *ldap.Conn // nil: not connected yet
 	quit  chan struct{}
+	fault func(sent bool) error // of tests; nil: none
 }
 
 func newPool(c Config) *pool {
@@ -273,7 +274,22 @@ func (m modification) set(attr, value string) {
 }
 
 func (p *pool) modify(ctx context.Context, m modification) error {
-	return p.once(ctx, func(c *ldap.Conn) error { return c.Modify(m.req) })
+	return p.write(ctx, func(c *ldap.Conn) error { return c.Modify(m.req) })
+}
+
+// write runs a request that changes something.
+func (p *pool) write(ctx context.Context, do func(*ldap.Conn) error) error {
+	if p.fault == nil {
+		return p.once(ctx, do)
+	}
+	if err := p.fault(false); err != nil {
+		return err
+	}
+	err := p.once(ctx, do)
+	if fault := p.fault(true); fault != nil {
+		return fault
+	}
+	return err
 }
 
 // add makes an entry of attributes; empty values are left out.
@@ -285,7 +301,7 @@ func (p *pool) add(ctx context.Context, dn name, classes []string, attrs []attr)
 			req.Attribute(a.name, a.values)
 		}
 	}
-	return p.once(ctx, func(c *ldap.Conn) error { return c.Add(req) })
+	return p.write(ctx, func(c *ldap.Conn) error { return c.Add(req) })
 }
 
 // attr is an attribute to write.

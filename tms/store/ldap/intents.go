@@ -69,7 +69,7 @@ func (r *reservation) release(ctx context.Context) {
 }
 
 func (s *Store) remove(ctx context.Context, dn name) error {
-	err := s.pool.once(ctx, func(c *ldap.Conn) error { return c.Del(ldap.NewDelRequest(dn.text, nil)) })
+	err := s.pool.write(ctx, func(c *ldap.Conn) error { return c.Del(ldap.NewDelRequest(dn.text, nil)) })
 	if is(err, ldap.LDAPResultNoSuchObject) {
 		return nil
 	}
