@@ -30,7 +30,10 @@ const (
 
 // Start389 starts a 389 Directory Server, from a configuration written by hand: the tools for that
 // want to be root, and to have the system's service manager.
-func Start389(ctx context.Context) (_ *Directory, err error) {
+func Start389(ctx context.Context) (*Directory, error) { return Start389As(ctx, false) }
+
+// Start389As starts one that may know Dogtag's schema only, without what this system adds.
+func Start389As(ctx context.Context, onlyDogtag bool) (_ *Directory, err error) {
 	program, err := find("ns-slapd", "/usr/sbin")
 	if err == nil {
 		_, err = os.Stat(dsTemplate)
@@ -58,7 +61,7 @@ func Start389(ctx context.Context) (_ *Directory, err error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := write389(dir, port, as); err != nil {
+	if err := write389(dir, port, as, onlyDogtag); err != nil {
 		return nil, err
 	}
 	d := &Directory{}
@@ -70,7 +73,7 @@ func Start389(ctx context.Context) (_ *Directory, err error) {
 	if err := d.await(ctx, d.listening); err != nil {
 		return nil, errors.Join(err, errorLog(dir), d.Stop())
 	}
-	if err := d.addBackend(); err != nil {
+	if err := d.addBackend(onlyDogtag); err != nil {
 		return nil, errors.Join(err, errorLog(dir), d.Stop())
 	}
 	return d, nil
@@ -86,7 +89,7 @@ func errorLog(dir string) error {
 }
 
 // write389 writes the configuration and the schema, all owned by whom the server runs as.
-func write389(dir string, port int, as *syscall.Credential) error {
+func write389(dir string, port int, as *syscall.Credential, onlyDogtag bool) error {
 	template, err := os.ReadFile(dsTemplate)
 	if err != nil {
 		return err
@@ -125,6 +128,9 @@ func write389(dir string, port int, as *syscall.Credential) error {
 	parts, err := home.Schema(home.DS389)
 	if err != nil {
 		return err
+	}
+	if onlyDogtag {
+		parts.Schema = parts.Schema[:1]
 	}
 	for _, p := range parts.Schema {
 		files["config/schema/98"+p.Name] = p.Text
@@ -169,7 +175,7 @@ func give(dir string, as *syscall.Credential) error {
 }
 
 // addBackend makes the database, its indexes and the suffix.
-func (d *Directory) addBackend() error {
+func (d *Directory) addBackend(onlyDogtag bool) error {
 	c, err := d.Root()
 	if err != nil {
 		return err
@@ -195,6 +201,9 @@ func (d *Directory) addBackend() error {
 	parts, err := home.Schema(home.DS389)
 	if err != nil {
 		return err
+	}
+	if onlyDogtag {
+		parts.Indexes.Text = ""
 	}
 	if err := addIndexes(c, parts.Indexes.Text); err != nil {
 		return err

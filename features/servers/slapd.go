@@ -37,6 +37,10 @@ type SlapdOptions struct {
 	TLSPort int
 	// Load is an LDIF file that is loaded before it starts.
 	Load string
+	// Schema are definitions that come after those of the token database.
+	Schema string
+	// OnlyDogtag leaves the schema of this system out, as a directory that Dogtag uses has it.
+	OnlyDogtag bool
 	// NoSync gives up durability, for speed.
 	NoSync bool
 }
@@ -104,11 +108,22 @@ func writeSlapd(dir string, o SlapdOptions) (string, error) {
 	if err != nil {
 		return "", err
 	}
+	if o.OnlyDogtag {
+		parts.Schema = parts.Schema[:1]
+		parts.Indexes.Text = ""
+	}
 	for _, p := range parts.Schema {
 		if err := os.WriteFile(filepath.Join(dir, p.Name), []byte(p.Text), 0o600); err != nil {
 			return "", err
 		}
 		fmt.Fprintf(&b, "include %s\n", filepath.Join(dir, p.Name))
+	}
+	if o.Schema != "" {
+		path := filepath.Join(dir, "more.schema")
+		if err := os.WriteFile(path, []byte(o.Schema), 0o600); err != nil {
+			return "", err
+		}
+		fmt.Fprintf(&b, "include %s\n", path)
 	}
 	fmt.Fprintf(&b, "modulepath /usr/lib/ldap\nmoduleload back_mdb\nsizelimit unlimited\n"+
 		"pidfile %s\nthreads 8\n", filepath.Join(dir, "pid"))
