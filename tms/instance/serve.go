@@ -209,6 +209,7 @@ func (i *Instance) tend(ctx context.Context) (end func()) {
 	var work sync.WaitGroup
 	if i.tps != nil {
 		work.Go(func() { i.tps.reconcile(ctx) })
+		work.Go(func() { i.tps.lookAround(ctx, usualPatience) })
 	}
 	if i.ocsp != nil {
 		for _, c := range i.ocsp.cas {
