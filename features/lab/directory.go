@@ -70,7 +70,7 @@ func newHandler(users []ldap.User) handler.Handler {
 			GivenName: u.GivenName, SN: u.SN, Mail: u.Mail,
 			PassSHA256:   hex.EncodeToString(sum[:]),
 			Capabilities: []config.Capability{{Action: "search", Object: "*"}},
-			CustomAttrs:  map[string]any{"displayName": []any{u.CN}},
+			CustomAttrs:  customAttributes(u),
 		})
 	}
 	silent := zerolog.Nop()
@@ -79,6 +79,19 @@ func newHandler(users []ldap.User) handler.Handler {
 		handler.Backend(backend), handler.Logger(&silent), handler.Config(cfg),
 		handler.LDAPHelper(handler.NewLDAPOpsHelper(tracer)),
 		handler.Monitor(noMetrics{}), handler.Tracer(tracer))
+}
+
+// customAttributes are what glauth has no field for, in the form that its configuration files have.
+func customAttributes(u ldap.User) map[string]any {
+	out := map[string]any{"displayName": []any{u.CN}}
+	for name, values := range u.Attributes {
+		var list []any
+		for _, v := range values {
+			list = append(list, v)
+		}
+		out[name] = list
+	}
+	return out
 }
 
 // noMetrics satisfies glauth's monitor, which it calls without asking whether there is one.

@@ -12,6 +12,7 @@ import (
 	"tokenwright/features/steps/interruption"
 	"tokenwright/features/steps/pkcs11"
 	"tokenwright/features/steps/program"
+	"tokenwright/features/steps/registration"
 	"tokenwright/features/steps/routing"
 	"tokenwright/features/steps/server"
 	"tokenwright/features/steps/token"
@@ -27,6 +28,7 @@ func Add(sc *godog.ScenarioContext) {
 	home.AddSteps(sc)
 	pkcs11.AddSteps(sc)
 	program.AddSteps(sc)
+	registration.AddSteps(sc)
 	routing.AddSteps(sc)
 	server.AddSteps(sc)
 	token.AddSteps(sc)
