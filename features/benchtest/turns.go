@@ -55,6 +55,34 @@ func InTurnsOf(b *testing.B, what string, least float64, next func() Turn) {
 	}
 }
 
+// Spread does n things, by so many clients at once, and gives the first error.
+func Spread(n, clients int, do func(i int) error) error {
+	next := make(chan int, n)
+	for i := range n {
+		next <- i
+	}
+	close(next)
+	done := make(chan error, clients)
+	for range clients {
+		go func() {
+			for i := range next {
+				if err := do(i); err != nil {
+					done <- err
+					return
+				}
+			}
+			done <- nil
+		}()
+	}
+	var first error
+	for range clients {
+		if err := <-done; first == nil {
+			first = err
+		}
+	}
+	return first
+}
+
 func timed(do func()) time.Duration {
 	begun := time.Now()
 	do()

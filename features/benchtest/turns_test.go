@@ -1,6 +1,8 @@
 package benchtest_test
 
 import (
+	"errors"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -39,6 +41,24 @@ func TestInTurns(t *testing.T) {
 	require.LessOrEqual(t, baseline, 10/0.001)
 	require.Greater(t, ours, 100.)
 	require.Greater(t, baseline, ours)
+}
+
+func TestSpread(t *testing.T) {
+	var seen [20]atomic.Int32
+	require.NoError(t, benchtest.Spread(len(seen), 4, func(i int) error {
+		seen[i].Add(1)
+		return nil
+	}))
+	for i := range seen {
+		require.EqualValues(t, 1, seen[i].Load(), i)
+	}
+	err := errors.New("broken")
+	require.ErrorIs(t, benchtest.Spread(5, 2, func(i int) error {
+		if i == 3 {
+			return err
+		}
+		return nil
+	}), err)
 }
 
 // wait keeps the processor busy, so that it does not take longer than asked.

@@ -49,12 +49,14 @@ func benchEnroll(b *testing.B, k kind, remote bool, clients int) {
 		return benchtest.Turn{
 			N: turn,
 			Ours: func() {
-				spread(b, clients, func(i int) error {
+				require.NoError(b, benchtest.Spread(turn, clients, func(i int) error {
 					return enroll(b.Context(), wire.OpEnroll, list[i])
-				})
+				}))
 			},
 			Baseline: func() {
-				spread(b, clients, func(int) error { return keys.enrollment(each) })
+				require.NoError(b, benchtest.Spread(turn, clients, func(int) error {
+					return keys.enrollment(each)
+				}))
 			},
 			After: func() {
 				require.Equal(b, each, s.count.each(b, turn))
@@ -79,30 +81,4 @@ func (s *system) ready(b *testing.B, k kind, n int) {
 		needs, err := s.kra.Check(context.Background())
 		return err == nil && needs["pool.rsa2048"] == want
 	}, time.Minute, time.Millisecond)
-}
-
-// spread does so many enrollments as a turn has, by so many clients at once.
-func spread(b *testing.B, clients int, do func(i int) error) {
-	next := make(chan int, turn)
-	for i := range turn {
-		next <- i
-	}
-	close(next)
-	done := make(chan error, clients)
-	for range clients {
-		go func() {
-			for i := range next {
-				if err := do(i); err != nil {
-					done <- err
-					return
-				}
-			}
-			done <- nil
-		}()
-	}
-	for range clients {
-		if err := <-done; err != nil {
-			b.Error(err)
-		}
-	}
 }
