@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"tokenwright/features/catalogue"
+	"tokenwright/tms/gp/keys"
 )
 
 // intend writes down that the card's content is about to change, and what it was.
@@ -22,23 +23,34 @@ func (r *run) intend(ctx context.Context) error {
 	return r.Journal.Save(r.bench.CUID, e)
 }
 
-// recover finishes what an earlier run on this card could not.
-func (r *run) recover(ctx context.Context) error {
+// recover finishes what an earlier run on this card could not, and says whether there was anything.
+func (r *run) recover(ctx context.Context) (bool, error) {
 	if r.Journal == nil || !r.Source.Foreign() {
-		return nil
+		return false, nil
 	}
 	e, err := r.Journal.Load(r.bench.CUID)
 	if err != nil || !e.Changed {
-		return err
+		return false, err
 	}
 	if r.Consent == "" && r.Destroy == "" {
-		return fmt.Errorf("%w: with --consent %s this one puts it back first", ErrUnfinished, r.bench.CUID)
+		return false, fmt.Errorf("%w: with --consent %s this one puts it back first", ErrUnfinished, r.bench.CUID)
 	}
 	fmt.Fprintf(r.Progress, "Putting back what an earlier run has changed.\n")
+	r.bench.Base.KVN = keys.KVN(e.KVN)
 	if err := r.bench.Restore(ctx, e.Before); err != nil {
+		return false, err
+	}
+	// Restore has counted authentications in the journal since.
+	return true, r.unchanged()
+}
+
+// unchanged notes that the card is what it was.
+func (r *run) unchanged() error {
+	e, err := r.Journal.Load(r.bench.CUID)
+	if err != nil {
 		return err
 	}
-	e.Changed, e.Before = false, nil
+	e.Changed, e.Before, e.KVN = false, nil, 0
 	return r.Journal.Save(r.bench.CUID, e)
 }
 
@@ -60,10 +72,5 @@ func (r *run) finish(ctx context.Context) error {
 	if r.Journal == nil || !r.Source.Foreign() {
 		return nil
 	}
-	e, err := r.Journal.Load(r.bench.CUID)
-	if err != nil || !e.Changed {
-		return err
-	}
-	e.Changed, e.Before = false, nil
-	return r.Journal.Save(r.bench.CUID, e)
+	return r.unchanged()
 }

@@ -156,7 +156,11 @@ func (r *run) discover(ctx context.Context, failures *counter, link *bench.Link)
 		return err
 	}
 	b.Facts["virtual"] = fmt.Sprint(!r.Source.Foreign())
-	if err := r.recover(ctx); err != nil {
+	again, err := r.recover(ctx)
+	if err == nil && again {
+		err = b.Discover(ctx) // what was found out was of the card as it had been left
+	}
+	if err != nil {
 		return err
 	}
 	_, err = b.Baseline(ctx)

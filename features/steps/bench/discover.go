@@ -112,7 +112,7 @@ func (b *Bench) discoverProtocol(ctx context.Context) error {
 	if err != nil && !errors.Is(err, ErrKeys) {
 		return err
 	}
-	if err == nil {
+	if set, baseErr := b.BaseSet(); err == nil && baseErr == nil && set.ENC.Equal(h.Keys.ENC) {
 		b.Base.KVN = h.Answer.Info.KVN
 	}
 	return nil

@@ -31,7 +31,7 @@ type Handshake struct {
 
 // Proved says whether the card's cryptogram was right.
 func (h *Handshake) Proved() bool {
-	return subtle.ConstantTimeCompare(h.Card[:], h.Answer.Cryptogram[:]) == 1
+	return !h.Keys.ENC.IsZero() && subtle.ConstantTimeCompare(h.Card[:], h.Answer.Cryptogram[:]) == 1
 }
 
 // Initialize sends INITIALIZE UPDATE and finds the keys that fit the card's cryptogram, among those
@@ -70,7 +70,6 @@ func (b *Bench) Understand(n int, challenge [8]byte, data []byte) (*Handshake, e
 // fit derives session keys with each key set of the version answered until one fits.
 func (b *Bench) fit(h *Handshake) error {
 	h.Variant = b.variant(h.Answer)
-	last := ErrKeys
 	for _, src := range append([]KeySource{b.Base}, b.Known...) {
 		if src.Set == nil || src.KVN != 0 && src.KVN != h.Answer.Info.KVN {
 			continue
@@ -79,17 +78,12 @@ func (b *Bench) fit(h *Handshake) error {
 		if err == nil {
 			err = h.derive(set)
 		}
-		if err != nil {
-			last = err
-			continue
-		}
-		if h.Proved() {
+		if err == nil && h.Proved() {
 			b.Proven()
 			return nil
 		}
-		last = ErrKeys
 	}
-	return last
+	return ErrKeys // Those of another algorithm do not fit either.
 }
 
 // variant tells the protocol of an answer: SCP03 says its i itself, others in the recognition data,
