@@ -25,16 +25,37 @@ const (
 )
 
 // Tokens judges all that an authority has issued for these tokens, by their CUIDs in upper-case hex,
-// and how many certificates that were. They must not change meanwhile.
-func Tokens(ctx context.Context, authority *ca.Authority, cuids ...string) (n int, err error) {
+// and tells how many certificates that were. They must not change meanwhile.
+func Tokens(ctx context.Context, authority *ca.Authority, cuids ...string) (int, error) {
 	var all []subject
 	for _, cuid := range cuids {
-		list, err := issued(ctx, authority, cuid)
+		if cuid == "" {
+			return 0, errors.New("judging the certificates of no token")
+		}
+		list, err := issued(ctx, authority.DB(), cuid)
 		if err != nil {
 			return 0, err
 		}
 		all = append(all, list...)
 	}
+	return deliver(ctx, all, func() error {
+		_, err := authority.IssueCRL(ctx, false)
+		return err
+	})
+}
+
+// Everything judges all that an authority has issued for tokens, which may be another process, by its
+// records. Nobody has it make a revocation list of this moment: the states are held against OCSP alone.
+func Everything(ctx context.Context, db *certdb.DB) (int, error) {
+	all, err := issued(ctx, db, "")
+	if err != nil {
+		return 0, err
+	}
+	return deliver(ctx, all, nil)
+}
+
+// deliver has the panel judge. list has the authority make a revocation list of this moment, if it can.
+func deliver(ctx context.Context, all []subject, list func() error) (n int, err error) {
 	if len(all) == 0 {
 		return 0, nil
 	}
@@ -43,12 +64,17 @@ func Tokens(ctx context.Context, authority *ca.Authority, cuids ...string) (n in
 		return 0, err
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-	p := &panel{dir: dir, subjects: all}
-	if err := p.convene(ctx, authority); err != nil {
+	if list != nil {
+		if err := list(); err != nil {
+			return 0, err
+		}
+	}
+	p := &panel{dir: dir, subjects: all, listed: list != nil}
+	if err := p.convene(ctx); err != nil {
 		return 0, err
 	}
 	for _, s := range all {
-		if err := lintAnswer(ctx, authority.Chain()[0], s); err != nil {
+		if err := lintAnswer(ctx, p.issuer, s); err != nil {
 			return 0, fmt.Errorf("the OCSP answer about certificate %s: %w", s.Serial, err)
 		}
 	}
@@ -62,20 +88,17 @@ type subject struct {
 	file string // in the panel's folder
 }
 
-// issued lists what exists for a token: what was decided on and never signed does not.
-func issued(ctx context.Context, authority *ca.Authority, cuid string) ([]subject, error) {
-	if cuid == "" {
-		return nil, errors.New("judging the certificates of no token")
-	}
+// issued lists what exists for a token, or for all: what was decided on and never signed does not.
+func issued(ctx context.Context, db *certdb.DB, cuid string) ([]subject, error) {
 	var out []subject
 	q := certdb.Query{CUID: cuid, Limit: certdb.MaxPage}
 	for {
-		page, err := authority.DB().List(ctx, q)
+		page, err := db.List(ctx, q)
 		if err != nil {
 			return nil, err
 		}
 		for _, r := range page {
-			if r.State == certdb.ToBeSigned {
+			if r.State == certdb.ToBeSigned || r.CUID == "" { // of no token: the responder's own
 				continue
 			}
 			s, err := examine(r)

@@ -27,7 +27,7 @@ func records(states ...certdb.State) (out []subject) {
 
 func TestVerdictsThatAgree(t *testing.T) {
 	part := records(certdb.Valid, certdb.Revoked)
-	require.NoError(t, verified(part, verifySaid))
+	require.NoError(t, verified(part, verifySaid, true))
 	require.NoError(t, answered(part, ocspSaid))
 }
 
@@ -37,11 +37,11 @@ func TestVerdictsThatDiffer(t *testing.T) {
 		"a revoked one is accepted":          records(certdb.Revoked, certdb.Revoked),
 		"one on hold is accepted":            records(certdb.OnHold, certdb.Revoked),
 	} {
-		require.Error(t, verified(part, verifySaid), name)
+		require.Error(t, verified(part, verifySaid, true), name)
 		require.Error(t, answered(part, ocspSaid), name)
 	}
 	part := records(certdb.Valid, certdb.Revoked)
-	assert.ErrorContains(t, verified(part, verifySaid+"error 3 at 0 depth lookup: no list\n"), "another fault")
+	assert.ErrorContains(t, verified(part, verifySaid+"error 3 at 0 depth lookup: no list\n", true), "another fault")
 	part[1].Reason = 1
 	assert.ErrorContains(t, answered(part, ocspSaid), "keyCompromise")
 	assert.ErrorContains(t, answered(part, "0.pem: good\n"), "does not accept")

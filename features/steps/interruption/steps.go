@@ -15,6 +15,7 @@ import (
 
 	"github.com/cucumber/godog"
 
+	"tokenwright/features/judge"
 	"tokenwright/features/lab"
 	"tokenwright/features/report"
 	"tokenwright/features/steps/scene"
@@ -197,6 +198,11 @@ func allRight(ctx context.Context) error {
 					strings.Join(slices.Sorted(maps.Keys(r.names)), ", "))
 			}
 		}
+		n, err := judge.Everything(ctx, r.sys.Certificates())
+		if err != nil {
+			return fmt.Errorf("judging what was issued: %w", err)
+		}
+		report.Note(ctx, "%s, %s: %d certificates judged", r.stock, r.kind.name, n)
 		report.Row(ctx, "points at which an operation was cut, and tried once more", columns,
 			fmt.Sprintf("%s (%s, %s)", r.op.name, r.stock, r.kind.name), row)
 		return nil
