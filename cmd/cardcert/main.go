@@ -23,6 +23,7 @@ reports what came of each.
   cardcert run --sim STOCK          on a virtual card
   cardcert run --reader NAME        on the card in a reader of the PC/SC service
   cardcert verify FOLDER            is a report what was signed, do its verdicts follow
+  cardcert lot --size N             accept or reject a lot by a sample of its cards
   cardcert profile                  what a card can do and how long it takes
   cardcert compare REFERENCE CARD   is a card of the same stock, by profiles
   cardcert list                     the cases, with clause, class and risk

@@ -52,7 +52,7 @@ func run(ctx context.Context, args []string, in io.Reader, out, errOut io.Writer
 	root.SetErr(errOut)
 	root.SetArgs(args)
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
-	root.AddCommand(runCommand(), verifyCommand(), profileCommand(), compareCommand(),
+	root.AddCommand(runCommand(), verifyCommand(), profileCommand(), compareCommand(), lotCommand(),
 		listCommand(), coverageCommand())
 	return exitCode(root.ExecuteContext(ctx), errOut)
 }
@@ -63,16 +63,13 @@ func exitCode(err error, errOut io.Writer) int {
 	}
 	_, _ = fmt.Fprintln(errOut, "cardcert:", err)
 	var usage usageError
-	var o outcome
-	var l likeness
+	var ended interface{ code() int }
 	switch {
 	case errors.As(err, &usage):
 		_, _ = fmt.Fprintln(errOut, `Try "cardcert --help".`)
 		return exitUsage
-	case errors.As(err, &o):
-		return o.code()
-	case errors.As(err, &l):
-		return l.code()
+	case errors.As(err, &ended):
+		return ended.code()
 	case errors.Is(err, errRefused):
 		return exitFailed
 	case certify.Refused(err):

@@ -17,6 +17,7 @@ import (
 	"tokenwright/features/evidence"
 	"tokenwright/features/verdict"
 	"tokenwright/fixtures/applets"
+	"tokenwright/simcard/fault"
 	"tokenwright/simcard/stock"
 	"tokenwright/tms/gp"
 )
@@ -27,6 +28,7 @@ const version = "tokenwright cardcert"
 // runFlags are the flags of run.
 type runFlags struct {
 	sim, reader      string
+	personality      string
 	consent, destroy string
 	keys, stock      string
 	applet           string
@@ -80,8 +82,15 @@ the next run on that card does it first.`,
 
 // registerCard registers the flags that choose a card and say how to reach it.
 func (f *runFlags) registerCard(fl *pflag.FlagSet) {
-	fl.StringVar(&f.sim, "sim", "", "virtual card of this stock")
 	fl.StringVar(&f.reader, "reader", "", "reader of the PC/SC service that holds the card")
+	f.registerCommon(fl)
+}
+
+// registerCommon registers those that do not name a reader.
+func (f *runFlags) registerCommon(fl *pflag.FlagSet) {
+	fl.StringVar(&f.sim, "sim", "", "virtual card of this stock")
+	fl.StringVar(&f.personality, "personality", "",
+		"let the virtual card depart from the specification, by `name`: see \"simcard personalities\"")
 	fl.StringVar(&f.keys, "keys", "", "file with the card's keys, - for standard input")
 	fl.StringVar(&f.stock, "stock", "", "take the factory keys of this stock")
 	fl.Int64Var(&f.seed, "seed", 0, "repeat the random choices of an earlier run")
@@ -161,12 +170,24 @@ func (f *runFlags) simulated(c *certify.Config) error {
 	if f.keys != "" || f.stock != "" {
 		return errors.New("--keys and --stock are for cards in readers")
 	}
-	c.Source, c.Keys = &certify.Simulated{Stock: st, Seed: f.seed}, certify.FactoryKeys(st)
+	src := &certify.Simulated{Stock: st, Seed: f.seed}
+	if f.personality != "" {
+		p, err := fault.PersonalityByName(f.personality)
+		if err != nil {
+			return err
+		}
+		src.Stock = p.Of(st)
+		src.Wrap = func(c fault.Card) fault.Card { return p.Apply(c, &fault.VirtualTime{}) }
+	}
+	c.Source, c.Keys = src, certify.FactoryKeys(st)
 	c.LoadFile, err = applets.File(certify.AppletFor(st))
 	return err
 }
 
 func (f *runFlags) plugged(c *certify.Config, in io.Reader) error {
+	if f.personality != "" {
+		return errors.New("--personality is for virtual cards")
+	}
 	c.Source = &certify.Plugged{ReaderName: f.reader}
 	folder, err := certify.DefaultFolder()
 	if err != nil {
