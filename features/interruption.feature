@@ -41,3 +41,13 @@ Feature: Nothing is lost when something dies
       | gp211-scp02 |
       | sce6-scp03  |
       | sce7-scp03  |
+
+  @cut @alone
+  Scenario Outline: The server is killed at each intent and each outcome
+    When the server of a "<stock>" card is killed at each intent and outcome of a format in turn, and the card is formatted again each time
+    Then every card ends as a FORMATTED token with key version "02"
+
+    Examples:
+      | stock       |
+      | gp211-scp02 |
+      | sce7-scp03  |

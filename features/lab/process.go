@@ -2,6 +2,7 @@ package lab
 
 import (
 	"bufio"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -11,6 +12,9 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"tokenwright/features/loopback"
+	"tokenwright/tms/tps/op"
 )
 
 // childPatience bounds the wait for anything that a child is asked for.
@@ -134,4 +138,33 @@ func (p *process) wait() error {
 		return fmt.Errorf("%s did not end", p.name)
 	}
 	return nil
+}
+
+// KillPoints names the points at which the server of a laboratory can be killed, in the order of a
+// format.
+func KillPoints() []string { return op.Failpoints() }
+
+// WithChild runs f with a laboratory whose system is a process of its own, over the same directory and
+// token database, which kills itself at the named point. It is an error when it did not.
+func (l *Lab) WithChild(_ context.Context, point string, f func(*Lab) error) error {
+	port, err := loopback.Port()
+	if err != nil {
+		return err
+	}
+	config, err := withPort(l.config, port)
+	if err != nil {
+		return err
+	}
+	p, err := startProcess("the server", order{Dir: l.dir, Config: config, Kill: point})
+	if err != nil {
+		return err
+	}
+	err = f(&Lab{
+		dir: l.dir, port: port, main: l.main, config: config, inst: l.inst, log: p.log, others: l.others,
+		ca: l.ca, kra: l.kra,
+	})
+	if _, died := p.ask(askPassed); !errors.Is(died, errDied) {
+		return errors.Join(err, errors.New("the server was not killed at the point"), p.end())
+	}
+	return errors.Join(err, p.killed())
 }

@@ -24,6 +24,7 @@ func addInterruptionSteps(sc *godog.ScenarioContext) {
 	sc.Step(`^a "([^"]*)" card is pulled before each command of a format in turn, and formatted again each time$`, pulledAtEach)
 	sc.Step(`^a "([^"]*)" card does each command of a format in turn but its answer is lost, and it is formatted again each time$`, answerLostAtEach)
 	sc.Step(`^a "([^"]*)" card loses power at each write to its memory in turn, and is formatted again each time$`, powerLostAtEach)
+	sc.Step(`^the server of a "([^"]*)" card is killed at each intent and outcome of a format in turn, and the card is formatted again each time$`, serverKilledAtEach)
 	sc.Step(`^every card ends as a FORMATTED token with key version "([^"]*)"$`, everyCardEnded)
 }
 
@@ -166,6 +167,34 @@ func formatCard(ctx context.Context, l *lab.Lab, c *scene.Card) error {
 	client := esc.Client{URL: l.URL(), TLS: l.TLS(), Prompter: o}
 	_, err = client.Run(ctx, esc.Request{Operation: wire.OpFormat, ATR: c.ATR()}, c)
 	return err
+}
+
+// serverKilledAtEach runs the server as a process of its own that kills itself at a named point, and a
+// second one that finds what the first left.
+func serverKilledAtEach(ctx context.Context, stock string) (context.Context, error) {
+	all := &outcomes{}
+	ctx = context.WithValue(ctx, outcomesKey{}, all)
+	l, err := scene.From(ctx).Lab(ctx)
+	if err != nil {
+		return ctx, err
+	}
+	for i, point := range lab.KillPoints() {
+		o, err := cutOnce(ctx, l, stock, int64(1000+i), func(c *scene.Card) error {
+			return l.WithChild(ctx, point, func(child *lab.Lab) error {
+				if err := formatCard(ctx, child, c); err == nil {
+					return errors.New("the format ended although the server should have been killed")
+				}
+				return nil
+			})
+		})
+		if err != nil {
+			return ctx, fmt.Errorf("killed at %s: %w", point, err)
+		}
+		o.point = point
+		all.list = append(all.list, o)
+	}
+	report.Note(ctx, "%s: server killed at %d points", stock, len(all.list))
+	return ctx, nil
 }
 
 func everyCardEnded(ctx context.Context, keyVersion string) error {
