@@ -159,6 +159,23 @@ func TestTokenThatWaitsIsRefusedOnceTheCAAnswers(t *testing.T) {
 	assert.Equal(t, token.PermLost, l.record(card.CUID()).Status)
 }
 
+// What was renewed is for the same keys: whoever has them must not go on with the certificates before.
+func TestLostTokenTakesItsRenewedCertificatesAlong(t *testing.T) {
+	l := enrollLab(t, "defKeySet")
+	card := newCard(t, "gp211-scp02")
+	l.mustEnroll(card)
+	l.setPolicy(card, "RENEW=YES;RENEW_KEEP_OLD_ENC_CERTS=NO")
+	l.mustEnroll(card)
+	require.NoError(t, l.changeState(card, token.Suspended))
+	hold := "revoked_on_hold"
+	assert.Equal(t, []string{hold, hold, hold, hold}, l.caStates(card))
+	require.NoError(t, l.changeState(card, token.Active))
+	assert.Equal(t, []string{"valid", "valid", "valid", "valid"}, l.caStates(card))
+	require.NoError(t, l.changeState(card, token.PermLost))
+	assert.Equal(t, []string{"revoked 1", "revoked 1", "revoked 1", "revoked 1"}, l.caStates(card))
+	l.checkInvariants(card)
+}
+
 // A certificate that the new token holds too is spared only where its type says so.
 func TestSharedCertificateOfATerminatedToken(t *testing.T) {
 	for _, hold := range []bool{true, false} {

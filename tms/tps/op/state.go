@@ -129,11 +129,15 @@ var reasonOf = map[token.Reason]int{
 func change(e *contact.Env, card *tokendb.Card, c token.Certificate, to token.State) (
 	*tokendb.Revoke, bool,
 ) {
-	if to == token.Active && card.Record().Status == token.Suspended {
+	if card.Record().Status == token.Suspended && (to == token.Active || to == token.Formatted) {
 		return &tokendb.Revoke{Reason: releaseReason}, c.Status == token.CertOnHold
 	}
 	reason := token.ReasonFor(to)
-	if reason == token.ReasonNone || c.Status == token.CertRevoked || c.Presence != token.Held {
+	held := c.Presence == token.Held
+	// What the card held before, such as a certificate that was renewed, may be for a key
+	// that is on it still. What is not settled yet, whoever settles it sees to.
+	if reason == token.ReasonNone || c.Status == token.CertRevoked ||
+		!held && c.Presence != token.Gone {
 		return nil, false
 	}
 	k, ok := e.Settings.Enrolls[c.Type].Keys[c.KeyType]
@@ -144,7 +148,7 @@ func change(e *contact.Env, card *tokendb.Card, c token.Certificate, to token.St
 	if !loss.Revoke || !loss.Expired && outside(c, card.Now()) {
 		return nil, true
 	}
-	return &tokendb.Revoke{Reason: int(loss.Reason), EvenShared: !loss.KeepShared}, true
+	return &tokendb.Revoke{Reason: int(loss.Reason), EvenShared: held && !loss.KeepShared}, true
 }
 
 // outside tells whether a certificate has expired, or is not valid yet.
