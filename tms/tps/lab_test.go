@@ -55,6 +55,7 @@ type lab struct {
 	phoneHome string
 	ca        *testCA
 	kra       *testKRA
+	users     auth.Authenticator
 	others    []*simcard.Card // beside the card that a test is about
 
 	mu        sync.Mutex
@@ -91,7 +92,7 @@ op.format.userKey.update.symmetricKeys.requiredVersion=2
 
 func newLab(t *testing.T, lines ...string) *lab {
 	t.Helper()
-	l := &lab{t: t, dir: t.TempDir(), log: &lockedBuffer{}, ca: newTestCA(t)}
+	l := &lab{t: t, dir: t.TempDir(), log: &lockedBuffer{}, ca: newTestCA(t), users: oneUser{}}
 	l.kra = newTestKRA(l.ca)
 	l.tks = &switchedTKS{TKS: newTKS(t, l.kra.transport)}
 	require.NoError(t, os.Mkdir(filepath.Join(l.dir, "applets"), 0o700))
@@ -118,7 +119,7 @@ func (l *lab) configure(lines ...string) {
 	l.server, err = tps.New(tps.Options{
 		Config: c, Dir: l.dir, Store: l.store, PhoneHome: l.phoneHome,
 		TKS:       map[string]contact.TKS{"tks1": l.tks},
-		Auth:      map[string]auth.Authenticator{"ldap1": oneUser{}},
+		Auth:      map[string]auth.Authenticator{"ldap1": l.users},
 		CAs:       map[string]connector.CA{"ca1": l.ca},
 		KRAs:      map[string]connector.KRA{"kra1": l.kra},
 		Log:       slog.New(slog.NewTextHandler(l.log, &slog.HandlerOptions{Level: slog.LevelDebug})),

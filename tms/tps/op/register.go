@@ -154,6 +154,11 @@ func (n *enrollment) fetchListed(ctx context.Context, ch *perso.Channel) error {
 // it names out of the way of new keys, and makes sure that there is room for the rest.
 func (n *enrollment) arrange() error {
 	n.clean()
+	for _, l := range n.plan.listed {
+		if l.got != nil {
+			n.forget(l)
+		}
+	}
 	n.plan.keys = slices.DeleteFunc(n.plan.keys, func(k planned) bool {
 		kept := n.keepsIn(k.Container)
 		if kept {
@@ -186,20 +191,45 @@ func (n *enrollment) clean() {
 	if len(n.plan.listed) == 0 {
 		return
 	}
-	gone := map[int]bool{}
-	n.content.Certificates = slices.DeleteFunc(n.content.Certificates, func(c content.Certificate) bool {
+	n.drop(func(c content.Certificate) bool {
 		if n.makesIn(c.Fixed.ID()) || n.names(c) {
 			return false
 		}
-		gone[c.Fixed.ID()] = true
 		n.remove(c)
 		return true
+	})
+}
+
+// drop takes certificates out of what the card tells, and keys that no other certificate
+// there is for.
+func (n *enrollment) drop(which func(content.Certificate) bool) {
+	gone := map[int]bool{}
+	n.content.Certificates = slices.DeleteFunc(n.content.Certificates, func(c content.Certificate) bool {
+		out := which(c)
+		if out {
+			gone[c.Fixed.ID()] = true
+		}
+		return out
 	})
 	for _, c := range n.content.Certificates {
 		delete(gone, c.Fixed.ID())
 	}
 	n.content.Keys = slices.DeleteFunc(n.content.Keys, func(k content.Key) bool {
 		return gone[k.Fixed.ID()]
+	})
+}
+
+// forget drops a certificate that the card tells of and has no record of: a session that
+// was cut may have brought it, and another may have put another key in its place.
+func (n *enrollment) forget(l listed) {
+	n.drop(func(c content.Certificate) bool { return string(l.Cert.Raw) == string(c.DER) })
+}
+
+// cutAtKeys tells whether a session was cut between a key and what is told of it, so that
+// nothing that is told without a record is certain.
+func (n *enrollment) cutAtKeys() bool {
+	return slices.ContainsFunc(n.Card.OpenIntents(), func(i token.Intent) bool {
+		return i.Kind == token.IntentWriteKey || i.Kind == token.IntentWriteContent
 	})
 }
 
@@ -241,6 +271,10 @@ func (n *enrollment) keepsIn(container int) bool {
 // adoptTold has a certificate recorded that the card tells of, and that came to it in
 // another way. It reports whether there is one.
 func (n *enrollment) adoptTold(l listed) bool {
+	if n.cutAtKeys() {
+		n.forget(l)
+		return false
+	}
 	for _, c := range n.content.Certificates {
 		if string(l.Cert.Raw) == string(c.DER) {
 			rec := l.rec
