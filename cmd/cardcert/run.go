@@ -34,7 +34,7 @@ type runFlags struct {
 	applet           string
 	only             []string
 	seed             int64
-	quiet            bool
+	quiet, stop      bool
 	json, html       string
 	junit            string
 	transcript       string
@@ -71,6 +71,7 @@ the next run on that card does it first.`,
 	fl.StringVar(&f.destroy, "consent-destroy", "", "CUID of the card that may be used up")
 	fl.StringVar(&f.applet, "applet", "", "load file that may go to the card")
 	fl.StringArrayVar(&f.only, "only", nil, "cases: SEL-01, SEL, a tag or a feature; may be repeated")
+	fl.BoolVar(&f.stop, "stop", false, "end the run behind the first case that fails")
 	fl.StringVar(&f.json, "json", "", "write the report with its transcript here")
 	fl.StringVar(&f.html, "html", "", "write the report for people here, one page")
 	fl.StringVar(&f.junit, "junit", "", "write the report for build servers here")
@@ -105,6 +106,11 @@ func (f *runFlags) run(ctx context.Context, in io.Reader, out io.Writer) error {
 	defer func() { _ = conf.Source.Close() }()
 	if !f.quiet {
 		conf.Progress = out
+	}
+	if f.stop {
+		conf.StopAt = func(r evidence.Result) bool {
+			return r.Finding.Verdict == verdict.Fail || r.Finding.Verdict == verdict.Inconclusive
+		}
 	}
 	if f.transcript != "" {
 		file, err := os.OpenFile(f.transcript, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)

@@ -83,3 +83,7 @@ func TestChoiceFollowsTheSeed(t *testing.T) {
 	assert.Len(t, a, 5)
 	assert.NotEqual(t, a, choose(append([]fault{}, faults...), 5, 8))
 }
+
+func TestRuns(t *testing.T) {
+	assert.Equal(t, [][]string{{"run", "-q"}, {"list"}}, runs([]string{"run", "-q", "--", "list"}))
+}

@@ -2,7 +2,9 @@
 // source files, builds the program with it, runs it, and counts the faults that the program did not
 // pass over: those with which it ends in failure.
 //
-//	mutate -in simcard/isd,simcard/channel -build ./cmd/cardcert -- run --sim all --stop
+//	mutate -in simcard/isd -build ./cmd/cardcert -- run --sim sce7-scp03 --stop -- run --sim gp211-scp02 --stop
+//
+// Arguments that "--" parts are those of several runs, the ones after the others until one fails.
 //
 // Half of the faults are mechanical: each check that refuses a command is dropped, each status word is
 // swapped for another. The others are planted by hand, in the files that -planted names. The source
@@ -27,7 +29,7 @@ type options struct {
 	dirs    []string
 	planted string
 	build   string
-	args    []string
+	args    [][]string // of one run each
 	number  int
 	seed    uint64
 	jobs    int
@@ -55,7 +57,7 @@ func parse() (options, error) {
 	flag.DurationVar(&o.timeout, "timeout", 2*time.Minute, "time for one run; one that takes longer is caught")
 	flag.Float64Var(&o.least, "least", 0.95, "share of faults that have to be caught")
 	flag.Parse()
-	o.args = flag.Args()
+	o.args = runs(flag.Args())
 	if *in != "" {
 		o.dirs = strings.Split(*in, ",")
 	}
@@ -63,6 +65,19 @@ func parse() (options, error) {
 		return o, errors.New("usage: mutate -in FOLDERS [-planted FILE] -build PACKAGE [flags] -- ARGUMENTS")
 	}
 	return o, nil
+}
+
+// runs splits the arguments at "--": the program is run with each part until one run fails.
+func runs(args []string) [][]string {
+	out := [][]string{nil}
+	for _, a := range args {
+		if a == "--" {
+			out = append(out, nil)
+			continue
+		}
+		out[len(out)-1] = append(out[len(out)-1], a)
+	}
+	return out
 }
 
 func run(ctx context.Context) error {

@@ -109,12 +109,21 @@ func one(ctx context.Context, o options, dir string, f *fault) (result, error) {
 		r.invalid = true
 		return r, ctx.Err()
 	}
-	limited, cancel := context.WithTimeout(ctx, o.timeout)
-	defer cancel()
-	cmd := exec.CommandContext(limited, program, o.args...)
-	cmd.Dir = dir
-	r.caught = cmd.Run() != nil
+	for _, args := range o.args {
+		if r.caught = fails(ctx, o.timeout, dir, program, args); r.caught {
+			break
+		}
+	}
 	return r, ctx.Err()
+}
+
+// fails runs the program, and says that it ended in failure or not at all.
+func fails(ctx context.Context, most time.Duration, dir, program string, args []string) bool {
+	ctx, cancel := context.WithTimeout(ctx, most)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, program, args...)
+	cmd.Dir = dir
+	return cmd.Run() != nil
 }
 
 // writeOverlay writes the file with the fault, and what tells the go command of it.
