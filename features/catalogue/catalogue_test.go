@@ -53,6 +53,25 @@ func TestCase(t *testing.T) {
 	require.False(t, c.Matches("GDA"))
 }
 
+func TestTablesAndTheExpressionOfAFeature(t *testing.T) {
+	cases, err := catalogue.Load(feature(`
+  Applies: keys
+  @gpcs-11.9 @must
+  Scenario: SEL-01 A title
+    Applies: scp == 3 or rmac
+    Then these:
+      | a | b |
+      | c | d |
+  @gpcs-11.9 @must
+  Scenario: SEL-02 Another
+    Then b
+`))
+	require.NoError(t, err)
+	require.Equal(t, []string{"Then these:\na | b\nc | d"}, cases[0].Steps)
+	require.Equal(t, "(keys) and (scp == 3 or rmac)", cases[0].Applies)
+	require.Equal(t, "keys", cases[1].Applies)
+}
+
 func TestNoCatalogue(t *testing.T) {
 	for name, scenario := range map[string]string{
 		"no identifier":  "@gpcs-1 @must\nScenario: A title\n  Given a",

@@ -101,7 +101,18 @@ func caseOf(f *messages.Feature, s *messages.Scenario, before []string) (Case, e
 		return Case{}, fmt.Errorf("%s: want a tag for its clause and one of @must, @conditional, "+
 			"@policy, @beyond", c.ID)
 	}
-	return c, c.describe(s.Description)
+	if err := c.describe(f.Description); err != nil {
+		return Case{}, err
+	}
+	c.Notes = nil // the feature's are its own
+	all := c.Applies
+	if err := c.describe(s.Description); err != nil {
+		return Case{}, err
+	}
+	if all != capability.Always && all != c.Applies {
+		c.Applies = "(" + all + ") and (" + c.Applies + ")"
+	}
+	return c, nil
 }
 
 var classes = map[string]verdict.Class{
@@ -142,8 +153,9 @@ func (c *Case) tag(t string) error {
 	return nil
 }
 
-// describe reads the lines between a scenario's name and its steps: "Applies:" with an expression,
-// and notes for whoever reads the report.
+// describe reads the lines between the name of a scenario, or of a feature, and what follows:
+// "Applies:" with an expression, and notes for whoever reads the report. A case applies where its own
+// expression and that of its feature hold.
 func (c *Case) describe(text string) error {
 	for line := range strings.Lines(text) {
 		line = strings.TrimSpace(line)
@@ -165,8 +177,24 @@ func texts(steps []*messages.Step) []string {
 	out := make([]string, len(steps))
 	for i, s := range steps {
 		out[i] = s.Keyword + s.Text
+		if s.DataTable != nil {
+			out[i] += "\n" + rows(s.DataTable)
+		}
 	}
 	return out
+}
+
+// rows gives a step's table as lines, its cells separated by " | ".
+func rows(t *messages.DataTable) string {
+	var lines []string
+	for _, row := range t.Rows {
+		var cells []string
+		for _, c := range row.Cells {
+			cells = append(cells, c.Value)
+		}
+		lines = append(lines, strings.Join(cells, " | "))
+	}
+	return strings.Join(lines, "\n")
 }
 
 // Clause is a clause of a document with the cases that test it.

@@ -10,6 +10,7 @@ import (
 	"tokenwright/features/steps/bench"
 	"tokenwright/features/steps/cardkeys"
 	"tokenwright/features/steps/content"
+	"tokenwright/features/steps/coolkey"
 	"tokenwright/features/steps/exchange"
 	"tokenwright/features/steps/session"
 )
@@ -21,6 +22,7 @@ func addSteps(book *script.Book) {
 	session.AddSteps(book)
 	cardkeys.AddSteps(book)
 	content.AddSteps(book)
+	coolkey.AddSteps(book)
 }
 
 // bound is a case with the functions of its steps.

@@ -211,15 +211,6 @@ func (b *Bench) discoverApplet(ctx context.Context) error {
 	}
 	b.is("load", b.LoadFile != nil && !resp.SW.OK() && !b.has(b.LoadFile))
 	b.is("coolkey", b.Facts["load"] == "true" && b.holdsCoolKey())
-	if !resp.SW.OK() {
-		return nil
-	}
-	if resp, err = b.Do(ctx, apdu.Command{CLA: 0xB0, INS: 0x3C, Ne: 16}); err != nil {
-		return err
-	}
-	if resp.SW.OK() && len(resp.Data) == 16 {
-		b.fact("appletline", 10*int(resp.Data[2])+int(resp.Data[3]))
-	}
 	return nil
 }
 
@@ -230,8 +221,16 @@ func (b *Bench) has(file []byte) bool {
 	return err != nil || slices.ContainsFunc(b.present, f.Package.Equal)
 }
 
-// holdsCoolKey tells whether the load file is the CoolKey applet's.
+// holdsCoolKey tells whether the load file is the CoolKey applet's, and notes of which line.
 func (b *Bench) holdsCoolKey() bool {
 	f, err := gp.ParseLoadFile(b.LoadFile)
-	return err == nil && f.HasApplet(coolkey.AppletAID)
+	if err != nil || !f.HasApplet(coolkey.AppletAID) {
+		return false
+	}
+	line := 14 // package version 1.0
+	if f.Major > 1 {
+		line = 15
+	}
+	b.fact("appletline", line)
+	return true
 }

@@ -93,6 +93,10 @@ func (w *Work) value(name string) ([]byte, error) {
 		return []byte{absentKVN}, nil
 	case "unknown":
 		return unknownAID, nil
+	case "applet":
+		var line byte
+		_, _ = fmt.Sscan(w.Facts["appletline"], &line) // 14 stands for version 1.4
+		return []byte{line % 10}, nil
 	case "random", "zero":
 		var n int
 		if _, err := fmt.Sscan(arg, &n); err != nil || n < 0 || n > maxExpanded {

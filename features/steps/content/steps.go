@@ -22,6 +22,7 @@ func AddSteps(book *script.Book) {
 	book.Step(`^instance "(\d+)" of the applet is on the card$`, instance)
 	book.Step(`^instance "(\d+)" of the applet is installed, and not selectable$`, installedOnly)
 	book.Step(`^the applet is on the card, with room$`, appletWithRoom)
+	book.Step(`^the applet is on the card, with room, and its access rules can be changed$`, openApplet)
 	book.Step(`^a channel to the applet at level "([0-9A-F]{2})"$`, channelToApplet)
 	book.Step(`^many applications on the card$`, many)
 	book.Step(`^the applet is selected$`, selectApplet)
@@ -168,6 +169,19 @@ func appletWithRoom(ctx context.Context) error {
 			return err
 		}
 		return makeInstance(ctx, w, c, m, true, roomyHeap)
+	})
+}
+
+// openHeap are those for 5000 bytes and access rules that can be changed.
+var openHeap = []byte{0x00, 0x02, 0x13, 0x88, 0x01, 0x01}
+
+func openApplet(ctx context.Context) error {
+	return setUp(ctx, func(ctx context.Context, w *bench.Work, c *bench.Channel) error {
+		_, m, err := module(w)
+		if err != nil {
+			return err
+		}
+		return makeInstance(ctx, w, c, m, true, openHeap)
 	})
 }
 
