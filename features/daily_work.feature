@@ -121,6 +121,28 @@ Feature: Working with an enrolled token
     When pkcs11-tool signs a message with the coolkey module by "RSA-PKCS"
     Then openssl verifies the signature by the card's certificate
 
+  Scenario Outline: Mails are signed and opened, the latter with the next token, too
+    Given an ACTIVE token of stock "<first>" that belongs to "alice"
+    When openssl signs a mail with the coolkey module
+    Then openssl accepts the signed mail by the authority's revocation list of this moment
+    When openssl seals a mail for the card's certificate
+    And openssl opens the mail with the coolkey module
+    Then it reads the mail
+    When an agent reports the token as DAMAGED
+    Then openssl turns the signed mail down, since "certificate revoked"
+    Given a second blank card of stock "<second>"
+    When "alice" enrolls the card
+    Then the operation succeeds
+    When openssl opens the mail with the coolkey module
+    Then it reads the mail
+    When openssl signs a mail with the coolkey module
+    Then openssl accepts the signed mail by the authority's revocation list of this moment
+
+    Examples:
+      | first       | second      |
+      | gp211-scp02 | sce7-scp03  |
+      | sce7-scp03  | gp211-scp02 |
+
   Scenario: A renewed token reads what was sealed before and signs by its new certificate
     Given an ACTIVE token of stock "gp211-scp02" that belongs to "alice"
     And the policy of the token says "RENEW=YES"

@@ -44,6 +44,7 @@ func AddSteps(sc *godog.ScenarioContext) {
 	addPKCS15Steps(sc)
 	addNSSSteps(sc)
 	addTLSSteps(sc)
+	addMailSteps(sc)
 	addLoginSteps(sc)
 }
 
