@@ -48,3 +48,6 @@ func (l *Lab) ConfigDir() (string, error) {
 	}
 	return dir, file.WriteFile(filepath.Join(dir, instance.TPS, "CS.cfg"))
 }
+
+// CA is the certificate that whoever administers trusts the system by.
+func (l *Lab) CA() string { return CAFile(l.dir) }

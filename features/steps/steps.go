@@ -4,6 +4,7 @@ package steps
 import (
 	"github.com/cucumber/godog"
 
+	"tokenwright/features/steps/administration"
 	"tokenwright/features/steps/card"
 	"tokenwright/features/steps/channel"
 	"tokenwright/features/steps/client"
@@ -20,6 +21,7 @@ import (
 
 // Add registers every step.
 func Add(sc *godog.ScenarioContext) {
+	administration.AddSteps(sc)
 	card.AddSteps(sc)
 	channel.AddSteps(sc)
 	client.AddSteps(sc)

@@ -27,3 +27,6 @@ func OperateAs(ctx context.Context, what wire.Operation, user, password, tokenTy
 
 // Succeeded says why the last operation did not succeed, nil when it did.
 func Succeeded(ctx context.Context) error { return succeeds(ctx) }
+
+// Code is what the server said at the end of the last operation; 0 also when it said nothing.
+func Code(ctx context.Context) int { return int(from(ctx).end.Status) }

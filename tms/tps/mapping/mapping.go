@@ -145,8 +145,8 @@ var (
 )
 
 // Register makes a kind of resolver known by its class id, for whoever builds a server
-// with resolvers of their own: call it from an init function of a package that the
-// server's main package imports. It panics for a class id that is known already, as that
+// with resolvers of their own: its main package calls it before it makes the server. It
+// panics for a class id that is known already, as that
 // is a mistake of whoever builds.
 func Register(classID string, f Factory) {
 	pluginsMu.Lock()
