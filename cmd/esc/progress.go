@@ -30,6 +30,7 @@ type progress struct {
 	w    io.Writer
 	bar  bool
 	open bool // the cursor stands behind a bar
+	far  int  // the most percent told: a server may begin anew with each of its tasks
 	last string
 	step string // what the last plain line told
 }
@@ -43,7 +44,8 @@ func (p *progress) update(percent int, task string) {
 			word = word[:40]
 		}
 	}
-	percent = min(max(percent, 0), 100)
+	p.far = min(max(percent, p.far), 100)
+	percent = p.far
 	text := fmt.Sprintf("%3d%% %s", percent, word)
 	if text == p.last {
 		return

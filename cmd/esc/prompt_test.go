@@ -128,6 +128,16 @@ func TestPlainProgressIsALineATenth(t *testing.T) {
 	assert.Equal(t, "100% UNHEARD_OF", lines[11])
 }
 
+func TestProgressNeverGoesBack(t *testing.T) {
+	var out strings.Builder
+	p := progress{w: &out}
+	for _, percent := range []int{30, 5, 31, -1, 200} {
+		p.update(percent, "PROGRESS_APPLET_BLOCK")
+	}
+	p.update(50, "PROGRESS_DONE")
+	assert.Equal(t, " 30% loading the applet\n100% loading the applet\n100% done\n", out.String())
+}
+
 func TestLanguage(t *testing.T) {
 	for v, want := range map[string]string{"de_DE.UTF-8": "de", "en": "en", "C.UTF-8": "", "": "",
 		"POSIX": ""} {

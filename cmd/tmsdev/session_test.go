@@ -189,7 +189,7 @@ func TestReadmeSession(t *testing.T) {
 	require.NoError(t, err, string(out))
 	for _, want := range []string{"is formatted", "is enrolled", "personalized", "has its new PIN",
 		"is renewed", "making keys",
-		"encryption key for alice, RSA-2048, until", "PIN is reset",
+		"encryption key for alice, RSA-2048, until", "for UID=alice,O=Token Key User", "PIN is reset",
 		"caTokenUserEncryptionKeyRenewal", "RSA-"} {
 		assert.Contains(t, string(out), want)
 	}

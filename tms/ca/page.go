@@ -1,6 +1,7 @@
 package ca
 
 import (
+	"cmp"
 	"errors"
 	"html/template"
 	"net/http"
@@ -48,8 +49,8 @@ func (a *Authority) servePage(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, http.StatusText(http.StatusServiceUnavailable), http.StatusServiceUnavailable)
 		return
 	}
-	if a.Responder() != nil {
-		data["OCSP"] = PathOCSP
+	if a.issuer.OCSP != "" || a.Responder() != nil {
+		data["OCSP"] = cmp.Or(a.issuer.OCSP, PathOCSP)
 	}
 	head := w.Header()
 	head.Set("Content-Type", "text/html; charset=utf-8")

@@ -5,8 +5,12 @@ import (
 	"crypto/ecdsa"
 	"crypto/rsa"
 	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/asn1"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"tokenwright/tms/perso"
@@ -46,7 +50,7 @@ func ReadContent(ctx context.Context, t Transmitter) (CardContent, error) {
 			return CardContent{}, fmt.Errorf("reading certificate %q: %w", one.Label, err)
 		}
 		out.Certificates = append(out.Certificates, CardCertificate{Label: one.Label,
-			Subject: cert.Subject.String(), Issuer: cert.Issuer.String(),
+			Subject: nameText(cert.RawSubject), Issuer: nameText(cert.RawIssuer),
 			Serial: cert.SerialNumber.Text(16), Key: keyKind(cert), NotBefore: cert.NotBefore,
 			NotAfter: cert.NotAfter})
 	}
@@ -62,3 +66,33 @@ func keyKind(cert *x509.Certificate) string {
 	}
 	return cert.PublicKeyAlgorithm.String()
 }
+
+// attributeNames are those of RFC 4514 §3 and of mail addresses, by object identifier.
+var attributeNames = map[string]string{
+	"2.5.4.3": "CN", "2.5.4.6": "C", "2.5.4.7": "L", "2.5.4.8": "ST", "2.5.4.9": "STREET",
+	"2.5.4.10": "O", "2.5.4.11": "OU", "0.9.2342.19200300.100.1.25": "DC",
+	"0.9.2342.19200300.100.1.1": "UID", "1.2.840.113549.1.9.1": "E",
+}
+
+// nameText writes a name as people read it, the most special part first. // RFC 4514
+func nameText(raw []byte) string {
+	var name pkix.RDNSequence
+	if rest, err := asn1.Unmarshal(raw, &name); err != nil || len(rest) > 0 {
+		return fmt.Sprintf("name %X", raw)
+	}
+	var parts []string
+	for _, set := range slices.Backward(name) {
+		for _, a := range set {
+			word, known := attributeNames[a.Type.String()]
+			if !known {
+				word = a.Type.String()
+			}
+			parts = append(parts, word+"="+escaped.Replace(fmt.Sprint(a.Value)))
+		}
+	}
+	return strings.Join(parts, ",")
+}
+
+// escaped writes what would be read as another part of a name.
+var escaped = strings.NewReplacer(`,`, `\,`, `+`, `\+`, `"`, `\"`, `\`, `\\`,
+	`<`, `\<`, `>`, `\>`, `;`, `\;`)
