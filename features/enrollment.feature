@@ -188,6 +188,49 @@ Feature: Enrolling a token
     Then the operation fails
     And nothing on the card has changed
 
+  Scenario Outline: What a card says of itself is checked before anything is done to it: <check>
+    Given the configuration says
+      | op.enroll.userKey.<key> | <value> |
+    And a blank card of stock "<stock>"
+    When "alice" enrolls the card
+    Then the operation fails with code <code>
+    And nothing on the card has changed
+    And the token has no certificate records
+
+    Examples:
+      | check                                   | key                              | value | stock       | code |
+      | its unique id is not what its keys have | cuidMustMatchKDD                 | true  | sce7-scp03  | 17   |
+      | its keys are too old                    | minimumGPKeyVersion              | 02    | op201-scp01 | 17   |
+      | its keys are too new                    | maximumGPKeyVersion              | FE    | gp211-scp02 | 17   |
+      | it has no applet                        | update.applet.emptyToken.enable  | false | gp211-scp02 | 19   |
+
+  Scenario: A card that shows other keys than its record has is refused
+    Given an ACTIVE token of stock "gp211-scp02" that belongs to "alice"
+    And the token's record names key version "05"
+    When "alice" enrolls the card
+    Then the operation fails with code 17
+    And nothing on the card has changed
+    And all that the token held before is still valid
+
+  Scenario: A token type that sets no PIN
+    Given the configuration says
+      | op.enroll.userKey.pinReset.enable | false |
+    And a blank card of stock "gp211-scp02"
+    When "alice" enrolls the card with the PIN "2468"
+    Then the operation succeeds
+    And the token holds certificates for "signing, encryption"
+    And the card refuses the PIN "2468"
+
+  Scenario: A token type that leaves the card's own keys alone
+    Given the configuration says
+      | op.enroll.userKey.update.symmetricKeys.enable | false |
+    And a blank card of stock "gp211-scp01"
+    When "alice" enrolls the card
+    Then the operation succeeds
+    And the card answers with key version "FF"
+    And the token's record holds the key version that the card answers with
+    And the token holds certificates for "signing, encryption"
+
   Scenario: A token type that enrolls persons always asks them to log in
     Given the configuration says
       | op.enroll.userKey.auth.enable | false |
