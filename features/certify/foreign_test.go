@@ -125,6 +125,17 @@ func TestAWrongConsentSendsNothingBeyondIdentification(t *testing.T) {
 	}
 }
 
+func TestASyntheticLoadFileGoesToNoRealCard(t *testing.T) {
+	f, st := newForeign(t, "gp211-scp02")
+	card, err := simcard.New(st, simcard.WithSeed(7), simcard.WithATR([]byte{0x3B, 0x00}))
+	require.NoError(t, err)
+	defer func() { require.NoError(t, card.Close()) }()
+	f.card = card
+	_, err = certify.Run(context.Background(), config(t, f, st, certify.Folder(t.TempDir())))
+	require.ErrorIs(t, err, certify.ErrSynthetic)
+	require.Len(t, f.sent, 2, "nothing beyond identification")
+}
+
 // Without consent nothing that changes the card or spends tries is sent.
 func TestNoConsent(t *testing.T) {
 	f, st := newForeign(t, "sce7-scp03")

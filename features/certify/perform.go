@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"tokenwright/features/capability"
@@ -16,12 +18,37 @@ import (
 
 // perform runs the cases one after the other, in the order of the catalogue.
 func (r *run) perform(ctx context.Context) {
-	for _, c := range r.cases {
+	for i, c := range r.cases {
 		if r.stopped {
 			return
 		}
+		r.keep = r.fileNeeded(r.cases[i+1:])
 		r.attempt(ctx, c)
 	}
+}
+
+// fileNeeded says whether the next case that changes this card begins with the load file on it: then
+// it may stay there. Loading is most of what a run sends.
+func (r *run) fileNeeded(next []bound) bool {
+	for _, c := range next {
+		applies, err := capability.Eval(c.Applies, r.bench.Facts)
+		if err != nil || !applies || r.allowed(c.Case) != "" || c.Risk != catalogue.Content || r.apart(c.Case) {
+			continue
+		}
+		return len(c.Steps) > 0 && slices.ContainsFunc(setUps, func(text string) bool {
+			_, step, _ := strings.Cut(c.Steps[0], " ")
+			return strings.HasPrefix(step, text)
+		})
+	}
+	return false
+}
+
+// setUps start the sentences that put the load file on the card unless it is there.
+var setUps = []string{"the load file is on the card", "the applet is on the card", "instance ", "many applications"}
+
+// apart says whether a case gets a card of its own, if there is one.
+func (r *run) apart(c catalogue.Case) bool {
+	return c.Risk == catalogue.Irreversible || c.Keys && r.bench.Facts["replaceable"] != "true"
 }
 
 // attempt runs a case and judges it.
@@ -82,7 +109,7 @@ var errInterrupted = errors.New("the run was interrupted")
 // benchFor gives the card for a case, in its initial state: the security domain selected, no channel.
 func (r *run) benchFor(ctx context.Context, c catalogue.Case) (*bench.Bench, error) {
 	b := r.bench
-	if c.Risk == catalogue.Irreversible || c.Keys && b.Facts["replaceable"] != "true" {
+	if r.apart(c) {
 		spare, err := r.spare(ctx)
 		if err != nil && !errors.Is(err, ErrNoSpare) {
 			return nil, err
@@ -130,7 +157,7 @@ func (r *run) settle(ctx context.Context, c catalogue.Case) error {
 		}
 	}
 	if c.Risk != catalogue.None {
-		return r.restore(ctx)
+		return r.restore(ctx, r.keep && ctx.Err() == nil)
 	}
 	return nil
 }

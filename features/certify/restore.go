@@ -37,7 +37,7 @@ func (r *run) recover(ctx context.Context) (bool, error) {
 	}
 	fmt.Fprintf(r.Progress, "Putting back what an earlier run has changed.\n")
 	r.bench.Base.KVN = keys.KVN(e.KVN)
-	if err := r.bench.Restore(ctx, e.Before); err != nil {
+	if err := r.bench.Restore(ctx, e.Before, false); err != nil {
 		return false, err
 	}
 	// Restore has counted authentications in the journal since.
@@ -54,9 +54,10 @@ func (r *run) unchanged() error {
 	return r.Journal.Save(r.bench.CUID, e)
 }
 
-// restore puts the card's content back to what it was at the start.
-func (r *run) restore(ctx context.Context) error {
-	return r.bench.Restore(ctx, r.bench.Initial())
+// restore puts the card's content back to what it was at the start, but for the load file when the
+// next case needs it.
+func (r *run) restore(ctx context.Context, keep bool) error {
+	return r.bench.Restore(ctx, r.bench.Initial(), keep)
 }
 
 // finish restores at the end of a run, an interrupted one too, and holds the card against what it was.
@@ -66,7 +67,7 @@ func (r *run) finish(ctx context.Context) error {
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), settleTime)
 	defer cancel()
-	if err := r.restore(ctx); err != nil {
+	if err := r.restore(ctx, false); err != nil {
 		return fmt.Errorf("the card is not what it was, the next run will put it back: %w", err)
 	}
 	if r.Journal == nil || !r.Source.Foreign() {

@@ -4,6 +4,7 @@
 package certify
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -44,6 +45,8 @@ var (
 	ErrConsent = errors.New("consent was given for another card")
 	// ErrUnfinished means that an earlier run was cut off, and nobody allowed to put the card back.
 	ErrUnfinished = errors.New("an earlier run has changed this card and was cut off")
+	// ErrSynthetic means that a load file made for virtual cards was to go to another one.
+	ErrSynthetic = errors.New("the load file is a synthetic one, which goes to virtual cards alone")
 	// ErrNothing means that no case was selected.
 	ErrNothing = errors.New("no case is selected")
 )
@@ -56,6 +59,7 @@ type run struct {
 	recorder *evidence.Recorder
 	results  []evidence.Result
 	stopped  bool
+	keep     bool // the load file may stay behind the case under way
 }
 
 // Run runs what the configuration selects. The report is there even when the run was interrupted; an
@@ -137,10 +141,20 @@ func (r *run) prepare(ctx context.Context) (evidence.Header, error) {
 			return header, fmt.Errorf("%w: it is for %s, and the card is %s", ErrConsent, consent, cuid)
 		}
 	}
+	if r.Source.Foreign() && synthetic(r.LoadFile) && !virtual(link.ATR()) {
+		return header, ErrSynthetic
+	}
 	link.Identified()
 	r.recorder.Add(evidence.Record{Kind: evidence.KindHeader, Header: &header})
 	return header, r.discover(ctx, failures, link)
 }
+
+// synthetic tells the load files that are made for virtual cards: they hold a component of their own
+// under this name.
+func synthetic(file []byte) bool { return bytes.Contains(file, []byte("TW-BUILD")) }
+
+// virtual tells the answers to reset of virtual cards.
+func virtual(atr []byte) bool { return bytes.Contains(atr, []byte("TW-")) }
 
 // discover finds out what the card can do and what it holds.
 func (r *run) discover(ctx context.Context, failures *counter, link *bench.Link) error {
@@ -227,7 +241,8 @@ func (c *counter) set(n int) error {
 
 // Refused says whether a run did not take place, or ended early, to protect the card or its owner.
 func Refused(err error) bool {
-	for _, rule := range []error{ErrConsent, bench.ErrIdentify, bench.ErrUnproven, bench.ErrBudget, ErrUnfinished} {
+	for _, rule := range []error{ErrConsent, bench.ErrIdentify, bench.ErrUnproven, bench.ErrBudget, ErrUnfinished,
+		ErrSynthetic} {
 		if errors.Is(err, rule) {
 			return true
 		}

@@ -21,8 +21,9 @@ var TestPrefix = gp.AID{0xF0, 'c', 'a', 'r', 'd', 'c', 'e', 'r', 't'}
 
 // Restore brings the card's content back to an earlier snapshot: it puts the card's own keys back,
 // removes the catalogue's key versions, applications and load file, and compares. Anything else on
-// the card it leaves alone. It can be repeated after a cut at any command.
-func (b *Bench) Restore(ctx context.Context, before []string) error {
+// the card it leaves alone. It can be repeated after a cut at any command. With keep the load file
+// stays.
+func (b *Bench) Restore(ctx context.Context, before []string, keep bool) error {
 	if b.Facts["keys"] != "true" {
 		return nil // Nothing was changed without a channel.
 	}
@@ -33,12 +34,17 @@ func (b *Bench) Restore(ctx context.Context, before []string) error {
 	if err := b.restoreKeys(ctx); err != nil {
 		return fmt.Errorf("putting the card's keys back: %w", err)
 	}
-	if err := b.restoreContent(ctx, before); err != nil {
+	if err := b.restoreContent(ctx, before, keep); err != nil {
 		return fmt.Errorf("removing what was loaded: %w", err)
 	}
 	after, err := b.Baseline(ctx)
 	if err != nil {
 		return err
+	}
+	if keep {
+		after = slices.DeleteFunc(slices.Clone(after), func(line string) bool {
+			return strings.HasPrefix(line, fmt.Sprintf("%02X: %s ", byte(gp.ScopeLoadFiles), b.filePackage()))
+		})
 	}
 	if !slices.Equal(sorted(before), sorted(after)) {
 		return fmt.Errorf("%w: it was %s; it is %s", ErrNotRestored, missing(before, after),
@@ -154,7 +160,7 @@ func (b *Bench) HasVersion(ctx context.Context, kvn keys.KVN) (bool, error) {
 
 // restoreContent deletes the catalogue's instances, then its load file, where they were not there
 // before.
-func (b *Bench) restoreContent(ctx context.Context, before []string) error {
+func (b *Bench) restoreContent(ctx context.Context, before []string, keep bool) error {
 	if _, err := b.SelectISD(ctx); err != nil {
 		return err
 	}
@@ -175,7 +181,7 @@ func (b *Bench) restoreContent(ctx context.Context, before []string) error {
 			was := slices.ContainsFunc(before, func(line string) bool {
 				return strings.HasPrefix(line, fmt.Sprintf("%02X: %s ", byte(scope), e.AID))
 			})
-			if was || !ours(e.AID) {
+			if was || !ours(e.AID) || keep && scope == gp.ScopeLoadFiles {
 				continue
 			}
 			a, err := c.Send(ctx, gp.Delete{AID: e.AID, Ne: apdu.MaxShortNe}.Command())
@@ -188,6 +194,15 @@ func (b *Bench) restoreContent(ctx context.Context, before []string) error {
 		}
 	}
 	return nil
+}
+
+// filePackage is the AID of the load file, nil without one.
+func (b *Bench) filePackage() gp.AID {
+	f, err := gp.ParseLoadFile(b.LoadFile)
+	if err != nil {
+		return nil
+	}
+	return f.Package
 }
 
 // ours tells the AIDs that the catalogue gives, or brings with the load file.
