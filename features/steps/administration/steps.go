@@ -119,7 +119,12 @@ func typesAs(ctx context.Context, who, line string) error {
 	if err != nil {
 		return err
 	}
-	flags, err := st.flags(l, who, args)
+	for i, arg := range args {
+		if arg == "ATR" {
+			args[i] = ofCard(ctx, arg)
+		}
+	}
+	flags, err := st.flags(l, who)
 	if err != nil {
 		return err
 	}
@@ -141,7 +146,7 @@ func second(ctx context.Context) string {
 }
 
 // flags lead a command to the server.
-func (s *state) flags(l *lab.Lab, who string, args []string) ([]string, error) {
+func (s *state) flags(l *lab.Lab, who string) ([]string, error) {
 	if who != "" {
 		path, ok := s.people[who]
 		if !ok {

@@ -18,6 +18,8 @@ import (
 func addTableSteps(sc *godog.ScenarioContext) {
 	sc.Step(`^a token is moved by hand as this table says$`, movedByHand)
 	sc.Step(`^operations move a token of "([^"]*)" as this table says$`, movedByOperations)
+	sc.Step(`^what the card is sent is watched from now on$`, watches)
+	sc.Step(`^the applet was (loaded anew|left alone)$`, loadedAnew)
 }
 
 type cell = messages.PickleTableCell
@@ -200,4 +202,26 @@ func readyFor(ctx context.Context, s, before token.State) error {
 // cleared forgets the card's token: the person could have no other.
 func cleared(ctx context.Context) error {
 	return change(ctx, func(r *token.Record) { r.UserID, *r = "", r.InState(token.Formatted) })
+}
+
+// watches forgets what the card has been sent so far.
+func watches(ctx context.Context) error {
+	scene.From(ctx).Card.ClearLog()
+	return nil
+}
+
+// insLoad is the instruction of LOAD, which stands in the open under any secure channel.
+const insLoad = 0xE8
+
+func loadedAnew(ctx context.Context, how string) error {
+	loads := 0
+	for _, e := range scene.From(ctx).Card.Log() {
+		if len(e.Command) > 1 && e.Command[1] == insLoad {
+			loads++
+		}
+	}
+	if (how == "loaded anew") != (loads > 0) {
+		return fmt.Errorf("the card was sent %d LOAD commands", loads)
+	}
+	return nil
 }
