@@ -4,10 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"os"
 	"slices"
+	"strconv"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -53,24 +56,42 @@ func (l *lab) attempt(op wire.Operation, card func([]byte) ([]byte, error)) (wir
 	return c.run(l.t.Context(), l.http.URL, op)
 }
 
-// TestServerKilledAtEveryIntentAndOutcome ends the process at each failpoint of each
-// operation, each time it is passed, starts it again, and then tries once more.
-func TestServerKilledAtEveryIntentAndOutcome(t *testing.T) {
+// sample gives the source of what these tests try: a few of all points, since the features kill whole
+// processes at every one. The seed is printed, and SEED repeats it; SOAK=1 leaves none out.
+func sample(t *testing.T) (random *rand.Rand, all bool) {
+	t.Helper()
+	seed := uint64(time.Now().UnixNano())
+	if text := os.Getenv("SEED"); text != "" {
+		var err error
+		seed, err = strconv.ParseUint(text, 10, 64)
+		require.NoError(t, err)
+	}
+	t.Logf("SEED=%d repeats this", seed)
+	return rand.New(rand.NewPCG(seed, 0)), os.Getenv("SOAK") != ""
+}
+
+// sampled is how many points of each operation are tried.
+const sampled = 3
+
+// TestServerKilledAtIntentsAndOutcomes ends the process at failpoints of each operation, starts it
+// again, and then tries once more.
+func TestServerKilledAtIntentsAndOutcomes(t *testing.T) {
+	random, all := sample(t)
 	points := slices.Concat(op.Failpoints(), op.EnrollFailpoints(), op.PINResetFailpoints())
 	for _, s := range scenarios {
 		reached := 0
-		for _, point := range points {
-			for nth := 1; ; nth++ {
+		for _, i := range random.Perm(len(points)) {
+			for nth := 1; all || nth == 1; nth++ {
 				l := enrollLab(t, "defKeySet", serverSide...)
 				card := newCard(t, "gp211-scp02")
 				s.before(l, card)
-				if !l.killAt(s, card, point, nth) {
+				if !l.killAt(s, card, points[i], nth) {
 					break
 				}
 				reached++
-				if testing.Short() {
-					break
-				}
+			}
+			if !all && reached == sampled {
+				break
 			}
 		}
 		t.Logf("%s: killed at %d points", s.name, reached)
@@ -147,32 +168,39 @@ func (l *lab) onceMore(s scenario, card *simcard.Card, why string) {
 	require.False(l.t, l.t.Failed(), why)
 }
 
-// TestCardPulledAtEveryCommand cuts the conversation before each command reaches the
-// card, and after it with the answer lost, and tries once more.
-func TestCardPulledAtEveryCommand(t *testing.T) {
-	step := 7 // SOAK=1 leaves none out
-	switch {
-	case os.Getenv("SOAK") != "":
-		step = 1
-	case testing.Short():
-		step = 29
-	}
+// TestCardPulledAtCommands cuts the conversation before commands reach the card, and after them with
+// the answer lost, and tries once more.
+func TestCardPulledAtCommands(t *testing.T) {
+	random, all := sample(t)
 	for _, s := range scenarios {
 		points := 0
 		for _, lost := range []bool{false, true} {
-			for n := 0; ; n += step {
+			at, step := 0, 1
+			if !all {
+				step = 2 + random.IntN(sparse)
+				at = random.IntN(min(step, soonest))
+			}
+			for ; ; at += step {
 				l := enrollLab(t, "defKeySet", serverSide...)
 				card := newCard(t, "gp211-scp02")
 				s.before(l, card)
-				if !l.pullAt(s, card, n, lost) {
+				if !l.pullAt(s, card, at, lost) {
 					break
 				}
 				points++
 			}
 		}
 		t.Logf("%s: pulled at %d points", s.name, points)
+		assert.Positive(t, points, s.name)
 	}
 }
+
+// sparse is about how far apart the commands are at which a card is pulled; the first of them is among
+// the soonest, which the shortest operation has.
+const (
+	sparse  = 60
+	soonest = 10
+)
 
 func (l *lab) pullAt(s scenario, card *simcard.Card, n int, lost bool) (reached bool) {
 	seen := 0
