@@ -161,6 +161,7 @@ func (r *run) discover(ctx context.Context, failures *counter, link *bench.Link)
 	b := r.bench
 	b.Base, b.LoadFile = r.Keys, r.LoadFile
 	b.Known = bench.TestKeys()
+	b.Spare = r.spare
 	n, err := failures.open(b.CUID)
 	if err != nil {
 		return err
@@ -207,7 +208,7 @@ func (r *run) spare(ctx context.Context) (*bench.Bench, error) {
 	main := r.bench
 	b.Facts, b.Base, b.Known, b.Variant = main.Facts, main.Base, main.Known, main.Variant
 	b.Tagged, b.ISD, b.CPLC, b.CUID, b.KDD = main.Tagged, main.ISD, main.CPLC, main.CUID, main.KDD
-	b.LoadFile = main.LoadFile
+	b.LoadFile, b.Spare = main.LoadFile, main.Spare
 	return b, nil
 }
 

@@ -30,6 +30,21 @@ func simulated(t *testing.T, name string, only ...string) *evidence.Report {
 	return report
 }
 
+// Every stock comes back from a loss of power at any write with its old state or the new one.
+func TestStocksOutliveCuts(t *testing.T) {
+	if testing.Short() {
+		t.Skip("some 50,000 commands for each stock")
+	}
+	for _, name := range stock.Names() {
+		t.Run(name, func(t *testing.T) {
+			for _, res := range simulated(t, name, "tear").Results {
+				require.NotContains(t, []verdict.Verdict{verdict.Fail, verdict.Inconclusive},
+					res.Finding.Verdict, "%s: %v", res.ID, res.Finding.Reasons)
+			}
+		})
+	}
+}
+
 // Every stock passes the catalogue: what does not apply says why, and nothing stays open.
 func TestStocksPass(t *testing.T) {
 	for _, name := range stock.Names() {

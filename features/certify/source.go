@@ -9,6 +9,7 @@ import (
 	"tokenwright/features/steps/bench"
 	"tokenwright/simcard"
 	"tokenwright/simcard/fault"
+	"tokenwright/simcard/nvm"
 	"tokenwright/simcard/stock"
 	"tokenwright/tms/esc/pcsc"
 )
@@ -64,7 +65,7 @@ func (s *Simulated) Open(context.Context) (bench.Device, error) {
 	if err := card.PowerOn(); err != nil {
 		return nil, fmt.Errorf("powering the card: %w", err)
 	}
-	return powered{card}, nil
+	return &powered{Card: card, sim: c}, nil
 }
 
 // Spare implements Source.
@@ -81,10 +82,28 @@ func (s *Simulated) Close() error {
 }
 
 // powered is a virtual card as a device.
-type powered struct{ fault.Card }
+type powered struct {
+	fault.Card
+	sim    *simcard.Card
+	writes *fault.Writes
+}
+
+// CutAtWrite implements bench.Tearable.
+func (p *powered) CutAtWrite(n uint64, when bench.Cut) {
+	p.writes = fault.AtWrite(n, []nvm.Cut{nvm.Before, nvm.Torn, nvm.After}[when])
+	p.sim.SetTear(p.writes.Hook)
+}
+
+// WritesSince implements bench.Tearable.
+func (p *powered) WritesSince() uint64 {
+	if p.writes == nil {
+		return 0
+	}
+	return p.writes.Count()
+}
 
 // Reset implements bench.Device.
-func (p powered) Reset(context.Context) error {
+func (p *powered) Reset(context.Context) error {
 	if err := p.PowerOff(); err != nil {
 		return err
 	}

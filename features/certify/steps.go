@@ -13,6 +13,7 @@ import (
 	"tokenwright/features/steps/coolkey"
 	"tokenwright/features/steps/exchange"
 	"tokenwright/features/steps/session"
+	"tokenwright/features/steps/tear"
 )
 
 // addSteps registers every step of the conformance features.
@@ -23,6 +24,7 @@ func addSteps(book *script.Book) {
 	cardkeys.AddSteps(book)
 	content.AddSteps(book)
 	coolkey.AddSteps(book)
+	tear.AddSteps(book)
 }
 
 // bound is a case with the functions of its steps.

@@ -27,6 +27,50 @@ type Device interface {
 	Reset(ctx context.Context) error
 }
 
+// Cut says when, at a write to its memory, a card loses power.
+type Cut int
+
+// The moments of a cut.
+const (
+	CutBefore Cut = iota
+	CutTorn       // in the middle
+	CutAfter
+)
+
+// String names a moment.
+func (c Cut) String() string { return []string{"before", "in the middle of", "behind"}[c] }
+
+// Tearable is a device whose power can be cut at a write to the card's memory.
+type Tearable interface {
+	Device
+	// CutAtWrite cuts at the n-th write from now; 0 cuts none and counts.
+	CutAtWrite(n uint64, when Cut)
+	// WritesSince is the number of writes since the last CutAtWrite.
+	WritesSince() uint64
+}
+
+// ErrNotTearable is given where nobody can cut a card's power at a write.
+var ErrNotTearable = errors.New("the power of this card cannot be cut at a write")
+
+// CutAtWrite arms a cut, or with 0 counts from now on.
+func (l *Link) CutAtWrite(n uint64, when Cut) error {
+	t, ok := l.dev.(Tearable)
+	if !ok {
+		return ErrNotTearable
+	}
+	t.CutAtWrite(n, when)
+	return nil
+}
+
+// WritesSince is the number of writes since the last CutAtWrite, 0 where nobody counts.
+func (l *Link) WritesSince() uint64 {
+	t, ok := l.dev.(Tearable)
+	if !ok {
+		return 0
+	}
+	return t.WritesSince()
+}
+
 // Rules that a Link refuses to break.
 var (
 	// ErrIdentify refuses a command before the card was identified.

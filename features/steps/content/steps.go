@@ -93,7 +93,15 @@ const blockSize = 200
 
 // ensureFile loads the file unless an earlier step of the case has.
 func ensureFile(ctx context.Context, w *bench.Work, c *bench.Channel) error {
-	f, _, err := module(w)
+	if _, _, err := module(w); err != nil {
+		return err
+	}
+	return Load(ctx, w.Bench, c)
+}
+
+// Load puts the load file on the card unless it is there.
+func Load(ctx context.Context, b *bench.Bench, c *bench.Channel) error {
+	f, err := gp.ParseLoadFile(b.LoadFile)
 	if err != nil {
 		return err
 	}
@@ -104,17 +112,17 @@ func ensureFile(ctx context.Context, w *bench.Work, c *bench.Channel) error {
 	if _, ok := there.Find(f.Package); ok {
 		return nil
 	}
-	in := gp.InstallForLoad{File: f.Package, Params: gp.LoadParams(uint32(len(w.LoadFile))), Ne: apdu.MaxShortNe}
+	in := gp.InstallForLoad{File: f.Package, Params: gp.LoadParams(uint32(len(b.LoadFile))), Ne: apdu.MaxShortNe}
 	if err := done(ctx, c, in.Command(), "INSTALL [for load]"); err != nil {
 		return err
 	}
-	blocks, err := gp.LoadBlocks(w.LoadFile, blockSize)
+	blocks, err := gp.LoadBlocks(b.LoadFile, blockSize)
 	if err != nil {
 		return err
 	}
-	for _, b := range blocks {
-		b.Ne = apdu.MaxShortNe
-		if err := done(ctx, c, b.Command(), fmt.Sprintf("LOAD %d", b.Block)); err != nil {
+	for _, block := range blocks {
+		block.Ne = apdu.MaxShortNe
+		if err := done(ctx, c, block.Command(), fmt.Sprintf("LOAD %d", block.Block)); err != nil {
 			return err
 		}
 	}
@@ -136,9 +144,26 @@ func makeInstance(ctx context.Context, w *bench.Work, c *bench.Channel, aid gp.A
 	if err := ensureFile(ctx, w, c); err != nil {
 		return err
 	}
-	f, m, err := module(w)
+	return install(ctx, w.Bench, c, aid, selectable, heap)
+}
+
+// InstallApplet makes an instance of the load file's first applet under the applet's own AID.
+func InstallApplet(ctx context.Context, b *bench.Bench, c *bench.Channel) error {
+	return install(ctx, b, c, nil, true, roomyHeap)
+}
+
+// install makes an instance; without an AID it gets that of the applet.
+func install(ctx context.Context, b *bench.Bench, c *bench.Channel, aid gp.AID, selectable bool, heap []byte) error {
+	f, err := gp.ParseLoadFile(b.LoadFile)
 	if err != nil {
 		return err
+	}
+	if len(f.Applets) == 0 {
+		return errors.New("the load file holds no applet")
+	}
+	m := f.Applets[0].AID
+	if aid == nil {
+		aid = m
 	}
 	in := gp.InstallForInstall{
 		File: f.Package, Module: m, Instance: aid, Privileges: gp.Privileges{0},
