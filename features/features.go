@@ -9,3 +9,8 @@ import "embed"
 //
 //go:embed *.feature
 var FS embed.FS
+
+// Promises is the table of what is promised to users and the scenarios that hold it.
+//
+//go:embed promises.md
+var Promises string

@@ -15,6 +15,7 @@ import (
 
 	"tokenwright/features"
 	"tokenwright/features/lab"
+	"tokenwright/features/promises"
 	"tokenwright/features/report"
 	"tokenwright/features/steps"
 	"tokenwright/features/steps/scene"
@@ -27,6 +28,9 @@ var ErrFailed = errors.New("the run failed")
 // Run runs what c selects and writes its progress to out. It returns ErrFailed when a scenario
 // failed, was skipped, or should have run and did not; any other error means that nothing ran.
 func Run(ctx context.Context, c Config, out io.Writer) error {
+	if err := promises.Check(features.FS, features.Promises); err != nil {
+		return err
+	}
 	paths, err := c.paths()
 	if err != nil {
 		return err
