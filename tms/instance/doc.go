@@ -14,6 +14,7 @@
 //	kra/         CS.cfg, keystore, keystore.passphrase, certs/, keys.db
 //	ocsp/        CS.cfg, keystore, keystore.passphrase, certs/: a responder apart from its CAs
 //	kra-agents/  certificates of recovery agents, to be handed out
+//	admins/      certificates of administrators, to be handed out
 //	tps/         CS.cfg, keystore, keystore.passphrase, certs/, tokens.db, phoneHome.xml, applets/
 //
 // tks/ and tps/ stand on their own: either may move to another machine. Paths in a CS.cfg that
@@ -28,6 +29,12 @@
 //	service.certNickname    server certificate (serverCert)
 //	keystore.path, keystore.passphraseFile, tokendb.path, phoneHome.path
 //	tokendb.home            sqlite, postgresql (tokendb.postgresql.*) or ldap (internaldb.*)
+//	admin.socket            TPS, CA: Unix socket of administration; admin.sock, or none
+//	admin.socketMode, admin.socketGroup: 0600, or 0660 and a group
+//	admin.listen            host:port of administration over HTTPS; none
+//	admin.clientCA          file of CAs that administrators are trusted by; certs/ca.crt
+//	admin.users.list, admin.users.<name>.{subject,fingerprint,account,roles}
+//	admin.labels            TPS: file of labels of states; token-states.properties
 //	publish.listen          CA, OCSP: host:port of a plain HTTP listener for everybody
 //	OCSP: ocsp.list, ocsp.<ca>.*, ocsp.validity, ocsp.memory
 //	TPS: tps.connector.<id>.*, conn.<id>.tksSharedSymKeyName
