@@ -30,6 +30,8 @@ type list[T any] struct {
 	// from is inclusive, until exclusive, after too: beginnings of an item's place in the order, or
 	// empty.
 	from, until, after string
+	// attrs are those to ask for.
+	attrs []string
 	// read gives an item with its place in the order; keep false leaves it out.
 	read func(*ldap.Entry) (item T, place string, keep bool, err error)
 }
@@ -44,7 +46,7 @@ type found[T any] struct {
 func (l list[T]) run(ctx context.Context, s *Store, size int) (_ []found[T], more bool, err error) {
 	ctx, cancel := context.WithTimeout(ctx, listLimit)
 	defer cancel()
-	w := walk[T]{list: l, store: s, need: size + 1, limit: max(2*(size+1), 64)}
+	w := walk[T]{list: l, store: s, need: size + 1, limit: max(2*(size+1), 100)}
 	if w.got, err = w.start(ctx); err != nil {
 		return nil, false, err
 	}
@@ -77,104 +79,63 @@ func (l list[T]) within(place string) bool {
 	return place > l.after
 }
 
-// reaches says whether any place with this beginning can be asked for.
-func (l list[T]) reaches(beginning string) bool {
-	cut := func(text string) string { return text[:min(len(text), len(beginning))] }
-	switch {
-	case l.from != "" && beginning < cut(l.from), l.until != "" && beginning > cut(l.until):
-		return false
-	case l.after == "":
-		return true
-	case l.newest:
-		return beginning <= cut(l.after)
-	}
-	return beginning >= cut(l.after)
-}
-
 // walk collects the first items of a list.
 type walk[T any] struct {
 	list[T]
 	store *Store
-	need  int // items
-	limit int // entries that one question may bring
+	need  int    // items
+	limit int    // entries that one question may bring
+	key   string // by which the store remembers what helped
 	got   []found[T]
 }
 
-// start asks for everything. When that is too much, the beginnings of times lead to what is asked
-// for first, and what only Dogtag has written is sorted here.
+// start asks for everything. When that is too much, windows in time lead to what is asked for first,
+// and what only Dogtag has written is sorted here.
 func (w *walk[T]) start(ctx context.Context) ([]found[T], error) {
 	all := append(slices.Clone(w.narrow), w.class)
-	entries, full, err := w.store.pool.find(ctx, w.question(and(all...), w.limit))
-	if err != nil {
-		return nil, err
-	}
-	if !full {
-		w.take(entries)
-		return w.got, nil
-	}
-	if w.store.isForeign(w.place) {
-		others := and(append(slices.Clone(w.narrow), w.class, not(w.ours))...)
-		if w.store.bare {
-			others = and(all...)
-		}
-		entries, err := w.store.pool.all(ctx, w.question(others, 0), mostRead)
+	w.key = w.place.text + and(all...).text + fmt.Sprint(w.need)
+	if !w.store.memory.isBig(w.key) {
+		entries, full, err := w.store.pool.find(ctx, w.question(and(all...), w.limit))
 		if err != nil {
 			return nil, err
 		}
-		w.take(entries)
-		w.sort(w.got)
-		w.got = w.got[:min(len(w.got), w.need)]
-		if w.store.bare {
+		if !full {
+			w.take(entries)
 			return w.got, nil
+		}
+	}
+	w.store.memory.big(w.key)
+	if w.store.isForeign(w.place) {
+		if err := w.takeForeign(ctx, all); err != nil || w.store.bare {
+			return w.got, err
 		}
 	}
 	foreign := w.got
 	w.got = nil
-	if err := w.below(ctx, ""); err != nil {
+	if err := w.windows(ctx); err != nil {
 		return nil, err
 	}
 	return append(w.got, foreign...), nil
 }
 
-func (w *walk[T]) question(what filter, limit int) search {
-	return search{w.place, ldap.ScopeSingleLevel, what, nil, limit}
-}
-
-// below goes through the finer beginnings within one, in the order of the list, until there is enough.
-func (w *walk[T]) below(ctx context.Context, beginning string) error {
-	if len(beginning) == cuts[len(cuts)-1] {
-		entries, err := w.store.pool.all(ctx, w.question(w.starting(beginning), 0), mostRead)
-		w.take(entries)
-		return err
+// takeForeign takes the first of what only Dogtag has written: all of it is read.
+func (w *walk[T]) takeForeign(ctx context.Context, all []filter) error {
+	what := and(append(slices.Clone(all), not(w.ours))...)
+	if w.store.bare {
+		what = and(all...)
 	}
-	next := slices.DeleteFunc(finer(beginning), func(b string) bool { return !w.reaches(b) })
-	if w.newest {
-		slices.Reverse(next)
-	}
-	for len(next) > 0 && len(w.got) < w.need {
-		at, err := w.firstFilled(ctx, next)
-		if err != nil || at < 0 {
-			return err
-		}
-		if err := w.into(ctx, next[at]); err != nil {
-			return err
-		}
-		next = next[at+1:]
-	}
-	return nil
-}
-
-// into takes all entries of a beginning, or goes below when they are too many.
-func (w *walk[T]) into(ctx context.Context, beginning string) error {
-	entries, full, err := w.store.pool.find(ctx, w.question(w.starting(beginning), w.limit))
+	entries, err := w.store.pool.all(ctx, w.question(what, 0), mostRead)
 	if err != nil {
 		return err
 	}
-	if full {
-		return w.below(ctx, beginning)
-	}
 	w.take(entries)
+	w.sort(w.got)
+	w.got = w.got[:min(len(w.got), w.need)]
 	return nil
+}
+
+func (w *walk[T]) question(what filter, limit int) search {
+	return search{w.place, ldap.ScopeSingleLevel, what, w.attrs, limit}
 }
 
 // starting matches the entries whose time starts with one of the beginnings.
@@ -186,44 +147,19 @@ func (w *walk[T]) starting(beginnings ...string) filter {
 	return and(append([]filter{or(times...)}, w.narrow...)...)
 }
 
-// firstFilled finds the first beginning with entries, by halves; -1: there is none.
-func (w *walk[T]) firstFilled(ctx context.Context, next []string) (int, error) {
-	low, high := 0, len(next)
-	if filled, err := w.filled(ctx, next); err != nil || !filled {
-		return -1, err
-	}
-	for high-low > 1 { // it is in next[low:high]
-		middle := (low + high) / 2
-		filled, err := w.filled(ctx, next[low:middle])
-		switch {
-		case err != nil:
-			return 0, err
-		case filled:
-			high = middle
-		default:
-			low = middle
-		}
-	}
-	return low, nil
-}
-
-func (w *walk[T]) filled(ctx context.Context, next []string) (bool, error) {
-	q := w.question(w.starting(next...), 1)
-	q.attrs = []string{noAttributes}
-	entries, full, err := w.store.pool.find(ctx, q)
-	return full || len(entries) > 0, err
-}
-
 // take reads entries. One that can't be read is told of, and left out: a list does not fail because
 // of one entry that somebody has spoilt.
-func (w *walk[T]) take(entries []*ldap.Entry) {
+func (w *walk[T]) take(entries []*ldap.Entry) { w.takeBetween(entries, "", "") }
+
+// takeBetween takes those from a place in the order on, and before another, if it is not empty.
+func (w *walk[T]) takeBetween(entries []*ldap.Entry, from, until string) {
 	for _, e := range entries {
 		item, place, keep, err := w.read(e)
 		if err != nil {
 			w.store.log.Warn("entry can't be read", "entry", e.DN, "error", err)
 			continue
 		}
-		if keep && w.within(place) {
+		if keep && w.within(place) && place >= from && (until == "" || place < until) {
 			w.got = append(w.got, found[T]{item, place})
 		}
 	}

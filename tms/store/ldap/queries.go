@@ -56,7 +56,7 @@ func (s *Store) Tokens(ctx context.Context, q store.TokenQuery) (page store.Toke
 		n = append(n, or(statuses(q.Status)...))
 	}
 	l := list[token.Record]{
-		place: s.tokens, narrow: n, ours: equals("objectClass", "tmsCard"), newest: true,
+		place: s.tokens, attrs: tokenAttrs, narrow: n, ours: equals("objectClass", "tmsCard"), newest: true,
 		class: equals("objectClass", "tokenRecord"), from: bound(q.ModifiedFrom),
 		until: bound(q.ModifiedUntil),
 		read: func(e *ldap.Entry) (token.Record, string, bool, error) {
@@ -133,7 +133,7 @@ func (s *Store) Activities(ctx context.Context, q store.ActivityQuery) (
 	}
 	n.add("tokenResult", string(q.Result))
 	l := list[token.Activity]{
-		place: s.activities, narrow: n, ours: equals("objectClass", "tmsEvent"), newest: true,
+		place: s.activities, attrs: activityAttrNames, narrow: n, ours: equals("objectClass", "tmsEvent"), newest: true,
 		class: equals("objectClass", "tokenActivity"), from: bound(q.From), until: bound(q.Until),
 		read: func(e *ldap.Entry) (token.Activity, string, bool, error) {
 			a, err := readActivity(e)
@@ -210,7 +210,7 @@ func (s *Store) Intents(ctx context.Context, q store.IntentQuery) (page store.In
 		n.add("tmsState", stateOpen)
 	}
 	l := list[token.Intent]{
-		place: s.intents, narrow: n, class: equals("objectClass", "tmsIntent"),
+		place: s.intents, attrs: intentAttrNames, narrow: n, class: equals("objectClass", "tmsIntent"),
 		ours: equals("objectClass", "tmsIntent"),
 		read: func(e *ldap.Entry) (token.Intent, string, bool, error) {
 			if e.GetAttributeValue("tmsState") == stateReserved {
@@ -290,7 +290,7 @@ func (s *Store) certList(q store.CertQuery) list[token.Certificate] {
 		n.add("tmsPresence", string(q.Presence))
 	}
 	return list[token.Certificate]{
-		place: s.certs, narrow: n, ours: equals("objectClass", "tmsCertificate"),
+		place: s.certs, attrs: certAttrNames, narrow: n, ours: equals("objectClass", "tmsCertificate"),
 		class: equals("objectClass", "tokenCert"),
 		read: func(e *ldap.Entry) (token.Certificate, string, bool, error) {
 			if e.GetAttributeValue("tmsAbsent") == absent {

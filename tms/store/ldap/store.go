@@ -77,6 +77,7 @@ type Store struct {
 	readOnly, bare                     bool // bare: the directory does not know our attributes
 
 	ticker ticker
+	memory memory
 
 	mu       sync.Mutex
 	foreign  map[string]bool // places with entries that only Dogtag has written

@@ -1,9 +1,11 @@
 package sqlite_test
 
 import (
+	stdsql "database/sql"
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -56,4 +58,33 @@ func TestReadOnly(t *testing.T) {
 	older.ApplicationID++
 	_, err = sqlite.OpenReadOnly(t.Context(), path, older)
 	require.ErrorIs(t, err, sqlite.ErrForeign)
+}
+
+// A process that opens the file waits for one that has it locked for the moment.
+func TestOpeningWaitsForALock(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "a.db")
+	raw, err := stdsql.Open("sqlite", path)
+	require.NoError(t, err)
+	defer raw.Close()
+	conn, err := raw.Conn(t.Context())
+	require.NoError(t, err)
+	_, err = conn.ExecContext(t.Context(), "BEGIN EXCLUSIVE")
+	require.NoError(t, err)
+	opened := make(chan error, 1)
+	go func() {
+		db, err := sqlite.Open(t.Context(), path, kind)
+		if err == nil {
+			err = db.Close()
+		}
+		opened <- err
+	}()
+	select {
+	case err := <-opened:
+		t.Fatalf("did not wait: %v", err)
+	case <-time.After(200 * time.Millisecond):
+	}
+	_, err = conn.ExecContext(t.Context(), "ROLLBACK")
+	require.NoError(t, err)
+	require.NoError(t, conn.Close())
+	require.NoError(t, <-opened)
 }

@@ -6,6 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
+	"time"
+
+	"modernc.org/sqlite" // the database/sql driver "sqlite"
+	sqlite3 "modernc.org/sqlite/lib"
 )
 
 // maxGroup bounds the changes committed together.
@@ -94,14 +98,43 @@ func newWriter(ctx context.Context, db *stdsql.DB, k Kind) (*Tx, error) {
 }
 
 func (tx *Tx) prepare(ctx context.Context, k Kind) error {
-	var mode string
-	if err := tx.conn.QueryRowContext(ctx, "PRAGMA journal_mode = WAL").Scan(&mode); err != nil {
+	mode, err := tx.useLog(ctx)
+	if err != nil {
 		return err
 	}
 	if mode != "wal" {
 		return fmt.Errorf("file system offers journal mode %q, not wal", mode)
 	}
 	return k.migrate(ctx, tx.conn)
+}
+
+// useLog has the file keep a write-ahead log. SQLite waits for no other process that opens or closes
+// the file at this moment, as it does for locks at all others: so it is asked again.
+func (tx *Tx) useLog(ctx context.Context) (mode string, err error) {
+	ctx, cancel := context.WithTimeout(ctx, busyTimeout)
+	defer cancel()
+	tick := time.NewTicker(busyRetry)
+	defer tick.Stop()
+	for {
+		err = tx.conn.QueryRowContext(ctx, "PRAGMA journal_mode = WAL").Scan(&mode)
+		if !isBusy(err) {
+			return mode, err
+		}
+		select {
+		case <-ctx.Done():
+			return "", err
+		case <-tick.C:
+		}
+	}
+}
+
+// busyRetry is the time between two tries.
+const busyRetry = 10 * time.Millisecond
+
+// isBusy says whether another process has the file locked. // sqlite.org/rescode.html#busy
+func isBusy(err error) bool {
+	e, ok := errors.AsType[*sqlite.Error](err)
+	return ok && e.Code()&0xFF == sqlite3.SQLITE_BUSY
 }
 
 func (tx *Tx) close() error {

@@ -4,4 +4,4 @@ package storetest
 
 import "time"
 
-func init() { concurrentFor = 2 * time.Minute }
+func init() { concurrentFor, sizeLimit = 2*time.Minute, soakLimit }
