@@ -161,3 +161,24 @@ Feature: Comparing tokens, certificates and keys
     When the operator runs "tms reconcile --grace 0"
     Then it ends with exit code 2
     And it says that "ca2" did not answer
+
+  Scenario: Authorities on other machines are asked about what is on record, and looked through by who may
+    Given an ACTIVE token of stock "gp211-scp02" that belongs to "alice"
+    And the record of the "signing" certificate is lost
+    When the operator runs "tms reconcile --grace 0" where only the TPS is
+    Then it ends with exit code 0
+    And it says that it asked "ca1" only about what is on record
+    And it says that it asked "kra1" only about what is on record
+    When the operator runs "tms reconcile --grace 0" where only the TPS is, asking ca1 and kra1 as "ann"
+    Then it ends with exit code 1
+    And it finds the differences
+      | kind      | authority | user  | record | found | mendable |
+      | no_record | ca1       | alice | none   | valid | true     |
+    When the operator runs "tms reconcile --grace 0 --repair" where only the TPS is, asking ca1 and kra1 as "ann"
+    Then it ends with exit code 0
+    And the certificate without a record is revoked at "ca1"
+
+  Scenario: Somebody who may not look through an authority
+    Given an ACTIVE token of stock "gp211-scp02" that belongs to "alice"
+    When the operator runs "tms reconcile --grace 0" where only the TPS is, asking ca1 and kra1 as "bob"
+    Then it ends with exit code 2

@@ -1,11 +1,15 @@
 package main
 
 import (
+	"crypto/tls"
+	"crypto/x509"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"log/slog"
+	"os"
+	"path/filepath"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -26,7 +30,10 @@ records whose status is another than the CA's, certificates whose key should be 
 archived keys without a certificate, steps that were announced and never ended, ...
 
 The CAs and the KRA of the same instance are looked through by their files. Others are asked over
-HTTPS about what is on record; what they have beyond that is not known, and the summary says so.
+HTTPS about what is on record; what they have beyond that is not known, and the summary says so,
+unless --ask tells where they may be looked through, as one who may look at a CA, and as a recovery
+agent of a KRA: --ask ca2=https://pki.example.com:9443 --ask kra1=https://kra.example.com:8445
+--as ./ann
 
 With --repair what can be mended is. The CA is right about its certificates, except that what is on
 record as revoked is revoked again, and on hold is held again while the token is suspended. What is
@@ -40,7 +47,7 @@ instance that is not served.
 Exit codes: 0 no difference is left, 1 some are, 2 it could not be compared, or not all of it.`
 
 func reconcileCommand() *cobra.Command {
-	var dir string
+	var dir, as, caFile string
 	var asJSON bool
 	o := instance.ReconcileOptions{Grace: -1}
 	cmd := &cobra.Command{Use: "reconcile", Short: "Compare the token database with CAs and KRA, and " +
@@ -49,6 +56,12 @@ func reconcileCommand() *cobra.Command {
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if cmd.Flags().Changed("grace") && o.Grace < 0 {
 				return usageError{fmt.Errorf("--grace %s: want no time before now", o.Grace)}
+			}
+			if len(o.Ask) > 0 {
+				var err error
+				if o.TLS, err = showing(as, caFile); err != nil {
+					return err
+				}
 			}
 			out := newDifferences(cmd.OutOrStdout(), asJSON)
 			o.Report, o.Actor = out.add, operator()
@@ -73,7 +86,35 @@ func reconcileCommand() *cobra.Command {
 	fl.DurationVar(&o.Grace, "grace", -1, "leave alone what is younger; as long as a session may take "+
 		"when not stated")
 	fl.Lookup("grace").DefValue = ""
+	fl.StringToStringVar(&o.Ask, "ask", nil, "where a CA or KRA that runs elsewhere may be looked through, "+
+		"as ca2=https://host:port")
+	fl.StringVar(&as, "as", "", "certificate and key to show there: a path without .crt and .key")
+	fl.StringVar(&caFile, "ca", "", "certificate that they are trusted by; ca.crt beside --as")
 	return cmd
+}
+
+// showing makes the way to authorities that run elsewhere, with the certificate of who asks.
+func showing(as, caFile string) (*tls.Config, error) {
+	if as == "" {
+		return nil, usageError{errors.New("--as: want the certificate to show")}
+	}
+	pair, err := tls.LoadX509KeyPair(as+".crt", as+".key")
+	if err != nil {
+		return nil, usageError{fmt.Errorf("--as: %w", err)}
+	}
+	if caFile == "" {
+		caFile = filepath.Join(filepath.Dir(as), "ca.crt")
+	}
+	text, err := os.ReadFile(caFile)
+	if err != nil {
+		return nil, usageError{fmt.Errorf("--ca: %w", err)}
+	}
+	pool := x509.NewCertPool()
+	if !pool.AppendCertsFromPEM(text) {
+		return nil, usageError{fmt.Errorf("--ca: %s holds no certificate in PEM form", caFile)}
+	}
+	return &tls.Config{RootCAs: pool, Certificates: []tls.Certificate{pair},
+		MinVersion: tls.VersionTLS12}, nil
 }
 
 // differences writes what is found as it is found: there may be more than memory holds.
@@ -160,4 +201,3 @@ func (d *differences) end(sum compare.Summary, failed error) error {
 	}
 	return nil
 }
-

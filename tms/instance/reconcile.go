@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/rand"
+	"crypto/tls"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -22,6 +23,10 @@ type ReconcileOptions struct {
 	// Grace: what is younger is left to sessions that may be under way. Negative means so
 	// long as a session may take by the configuration; 0 is for when nothing runs.
 	Grace time.Duration
+	// Ask has the addresses, https://host:port, at which CAs that run elsewhere are administered, and
+	// KRAs answer recovery agents, by connector id; TLS shows the certificate of who asks.
+	Ask map[string]string
+	TLS *tls.Config
 	// Report gets each difference as it is found.
 	Report func(compare.Difference) error
 	// Actor names who wants it, for the records.
@@ -122,7 +127,7 @@ func (i *Instance) comparer(ctx context.Context, o ReconcileOptions) (*compare.C
 			c.KRAs[id] = keyList{i.kra.service}
 		}
 	}
-	return c, nil
+	return c, i.askRemote(ctx, c, others, o)
 }
 
 // ownCA gives the CA of this instance that a connector leads to, nil when it leads elsewhere: they

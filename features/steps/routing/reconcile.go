@@ -16,9 +16,11 @@ import (
 
 	"github.com/cucumber/godog"
 
+	"tokenwright/features/loopback"
 	"tokenwright/features/steps/scene"
 	"tokenwright/tms/connector"
 	"tokenwright/tms/gp/keys"
+	"tokenwright/tms/instance"
 	"tokenwright/tms/store"
 	"tokenwright/tms/token"
 )
@@ -29,6 +31,9 @@ func addReconcileSteps(sc *godog.ScenarioContext) {
 		return context.WithValue(ctx, key{}, &compared{}), nil
 	})
 	sc.Step(`^the operator runs "tms ([^"]*)"$`, runs)
+	sc.Step(`^the operator runs "tms ([^"]*)" where only the TPS is$`, runsElsewhere)
+	sc.Step(`^the operator runs "tms ([^"]*)" where only the TPS is, asking (ca\d) and kra1 as "([^"]*)"$`, runsAsking)
+	sc.Step(`^it says that it asked "([^"]*)" only about what is on record$`, saysUnlisted)
 	sc.Step(`^it ends with exit code (\d+)$`, exited)
 	sc.Step(`^it finds no difference$`, findsNothing)
 	sc.Step(`^it finds the differences$`, finds)
@@ -93,13 +98,18 @@ func runs(ctx context.Context, line string) error {
 	if err != nil {
 		return err
 	}
-	args := append(strings.Fields(line), "--dir", s.Dir(), "--json")
+	return runIn(ctx, path, s.Dir(), strings.Fields(line))
+}
+
+// runIn runs tms on a directory.
+func runIn(ctx context.Context, path, dir string, args []string) error {
+	args = append(args, "--dir", dir, "--json")
 	ctx2, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	cmd := exec.CommandContext(ctx2, path, args...)
 	var out, errOut bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &errOut
-	err = cmd.Run()
+	err := cmd.Run()
 	var exit *exec.ExitError
 	if err != nil && !errors.As(err, &exit) {
 		return fmt.Errorf("running tms: %w", err)
@@ -107,6 +117,81 @@ func runs(ctx context.Context, line string) error {
 	st := from(ctx)
 	st.out, st.errOut, st.code = out.String(), errOut.String(), cmd.ProcessState.ExitCode()
 	return nil
+}
+
+// tpsAlone is a place where the site's TPS is, and its authorities are not.
+func tpsAlone(dir string) (string, error) {
+	alone, err := os.MkdirTemp(filepath.Dir(dir), "tps-alone-")
+	if err != nil {
+		return "", err
+	}
+	for _, name := range []string{instance.TPS, instance.TKS, "ca"} {
+		if err := os.Symlink(filepath.Join(dir, name), filepath.Join(alone, name)); err != nil {
+			return "", err
+		}
+	}
+	return alone, nil
+}
+
+func runsElsewhere(ctx context.Context, line string) error {
+	return runElsewhere(ctx, strings.Fields(line))
+}
+
+func runElsewhere(ctx context.Context, args []string) error {
+	_, s, err := running(ctx)
+	if err != nil {
+		return err
+	}
+	path, err := command(ctx, s.Dir())
+	if err != nil {
+		return err
+	}
+	alone, err := tpsAlone(s.Dir())
+	if err != nil {
+		return err
+	}
+	return runIn(ctx, path, alone, args)
+}
+
+// looker is the recovery agent who may look at a CA, too.
+const looker = "ann"
+
+// runsAsking lets one recovery agent look at a CA, too, and runs the command in the name of one.
+func runsAsking(ctx context.Context, line, name, agent string) error {
+	_, s, err := running(ctx)
+	if err != nil {
+		return err
+	}
+	port, err := loopback.Port()
+	if err != nil {
+		return err
+	}
+	err = errors.Join(s.Stop(name), s.Set(name, map[string]string{
+		"admin.listen": loopback.Addr(port), "admin.users.list": looker,
+		"admin.users." + looker + ".subject": "CN=agent " + looker + ",O=tokenwright",
+		"admin.users." + looker + ".roles":   "operator",
+	}))
+	if err != nil {
+		return err
+	}
+	if err := s.Start(ctx, name); err != nil {
+		return err
+	}
+	kra, err := s.Get(instance.KRA, "service.listen")
+	if err != nil {
+		return err
+	}
+	return runElsewhere(ctx, append(strings.Fields(line),
+		"--ask", name+"=https://"+loopback.Addr(port), "--ask", "kra1=https://"+kra,
+		"--as", filepath.Join(s.Dir(), "kra-agents", agent)))
+}
+
+func saysUnlisted(ctx context.Context, name string) error {
+	r, err := said(ctx)
+	if err == nil && !slices.Contains(r.Summary.Unlisted, name) {
+		err = errors.New(from(ctx).out)
+	}
+	return err
 }
 
 func exited(ctx context.Context, want int) error {
@@ -122,7 +207,7 @@ type report struct {
 	Summary     struct {
 		Records, Certificates, Keys, Differences, Mended, Left int
 		Complete                                               bool
-		Unreachable                                            []string
+		Unreachable, Unlisted                                  []string
 	} `json:"summary"`
 }
 
