@@ -142,14 +142,14 @@ func (w *walk[T]) window(low, high, edge time.Time, width time.Duration) (from, 
 
 // wider guesses the width that brings what is missing, from one that brought n.
 func (w *walk[T]) wider(width time.Duration, n int) time.Duration {
-	factor := time.Duration(8)
+	factor := int64(8)
 	if n > 0 {
-		factor = min(factor, time.Duration((w.need-len(w.got))/n+2))
+		factor = min(factor, int64((w.need-len(w.got))/n+2))
 	}
-	if width > mostWidth/factor {
+	if int64(width) > int64(mostWidth)/factor {
 		return mostWidth
 	}
-	return width * factor
+	return time.Duration(int64(width) * factor)
 }
 
 // step takes what is in a window; all is false when that is too much, unless the window can't be any
