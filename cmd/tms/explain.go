@@ -33,6 +33,9 @@ never seen.
 What a card and its client tell is stated by --cuid, --atr, --applet, --key-bits, --token-type and
 --key-set; a filter that wants what is not stated lets nothing through.
 
+Under external registration the user's entry in the directory decides the token type; what it says is
+stated by --attribute, as nobody can log in here.
+
 The exit code is 0 also when the operation would be refused: that is an answer.`
 
 const explainExample = `  tms explain --dir /srv/tms --op enroll --cuid 40906145C76224192D2B --user alice
@@ -45,6 +48,7 @@ type explainFlags struct {
 	op, cuid, atr, applet, tokenType, keySet, user string
 	keyBits                                        int
 	state, policy, owner                           string
+	attributes                                     []string
 }
 
 func explainCommand() *cobra.Command {
@@ -63,6 +67,8 @@ func explainCommand() *cobra.Command {
 	fl.StringVar(&f.tokenType, "token-type", "", "what the client sends as extension tokenType")
 	fl.StringVar(&f.keySet, "key-set", "", "what the client sends as extension keySet")
 	fl.StringVar(&f.user, "user", "", "who logs in")
+	fl.StringArrayVar(&f.attributes, "attribute", nil, "name=value of the user's entry in the directory, "+
+		"which counts under external registration; may be repeated")
 	fl.StringVar(&f.state, "state", "", "state of the token, instead of the recorded one")
 	fl.StringVar(&f.policy, "policy", "", "policy of its record, with --state")
 	fl.StringVar(&f.owner, "owner", "", "whose it is, with --state; --user if not stated")
@@ -84,6 +90,16 @@ func (f *explainFlags) question() (q tps.Question, err error) {
 	q.UserID = f.user
 	q.Input = mapping.Input{CUID: cuid.String(), ATR: f.atr, TokenType: f.tokenType, KeySet: f.keySet,
 		SymKeySize: f.keyBits}
+	for _, text := range f.attributes {
+		name, value, ok := strings.Cut(text, "=")
+		if !ok {
+			return q, fmt.Errorf("--attribute %.60q: want name=value", text)
+		}
+		if q.Attributes == nil {
+			q.Attributes = map[string][]string{}
+		}
+		q.Attributes[name] = append(q.Attributes[name], value)
+	}
 	if f.applet != "" {
 		major, rest, _ := strings.Cut(f.applet, ".")
 		minor, _, _ := strings.Cut(rest, ".")

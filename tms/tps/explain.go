@@ -24,6 +24,9 @@ type Question struct {
 	// first.
 	UserID string
 	Others []token.Record
+	// Attributes are what the user's entry in the directory says, as far as it is known;
+	// they count under external registration.
+	Attributes map[string][]string
 }
 
 // Explained is what would decide, step by step, without touching a card.
@@ -147,6 +150,9 @@ func (e *explaining) resolve(what, name string, target mapping.Target) (string, 
 const noResolver = "none"
 
 func (e *explaining) mapping() bool {
+	if e.settings.External != nil {
+		return e.registration()
+	}
 	if e.op.Resolver == noResolver {
 		e.out.TokenType = e.Input.TokenType
 		e.step("mapping", fmt.Sprintf("token type %q, as the client wishes: no resolver is configured",
@@ -194,6 +200,10 @@ func (e *explaining) profile() bool {
 			e.name, typ)
 	case !e.settings.Enabled(typ):
 		return e.refused("profile", wire.StatusDisabledToken, "config.Profiles.%s.state is not Enabled", typ)
+	case e.enroll != nil && e.settings.External == nil && !e.card.Login && !e.enroll.Device:
+		return e.refused("profile", wire.StatusLogin, "%s enrolls persons and asks nobody to log in", typ)
+	case e.Operation == wire.OpResetPIN && !e.settings.PINResets[typ].SetPIN:
+		return e.refused("profile", wire.StatusNotPINResetable, "PINs of %s are not set", typ)
 	}
 	e.step("profile", typ, append(e.cardDetails(), details...)...)
 	return true
@@ -240,6 +250,10 @@ func keyDetails(n profile.Enroll) []string {
 func (e *explaining) keySet() bool {
 	name := e.op.KeySetResolver
 	switch {
+	case e.out.KeySet != "":
+		return true // decided before anybody logged in
+	case e.settings.External != nil:
+		// A token type that the directory names does not know which card is there.
 	case e.card.KeySet != "":
 		e.out.KeySet = e.card.KeySet
 		e.step("key set", e.card.KeySet+", which the token type names")

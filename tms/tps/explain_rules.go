@@ -55,6 +55,9 @@ func refusal(op wire.Operation, s token.State) wire.Status {
 
 // policy tells what the policy in force makes of it.
 func (e *explaining) policy() bool {
+	if e.settings.External != nil {
+		return e.registeredPolicy()
+	}
 	own, layered := token.Policy{}, e.rules.Policy
 	if e.Record != nil {
 		own = e.Record.Policy
@@ -96,7 +99,11 @@ func (e *explaining) policy() bool {
 
 // user tells what whoever logs in, and their other tokens, make of it.
 func (e *explaining) user() bool {
-	if e.UserID == "" || !e.card.Login || e.enroll != nil && e.enroll.Device {
+	asked := e.card.Login
+	if e.settings.External != nil {
+		asked = e.Operation != wire.OpFormat || e.settings.External.FormatLogin
+	}
+	if e.UserID == "" || !asked || e.enroll != nil && e.enroll.Device {
 		return true
 	}
 	active := e.Record != nil && e.Record.Status == token.Active
@@ -111,8 +118,8 @@ func (e *explaining) user() bool {
 	switch {
 	case others > 0 && !e.settings.ManyActive:
 		return e.refused("user", wire.StatusHasActiveToken, "%s has an active token already, and "+
-			"tokendb.nonExternalReg.allowMultiActiveTokensUser is false", e.UserID)
-	case others > 0, active, lost == nil:
+			"several are not allowed (tokendb.*.allowMultiActiveTokensUser)", e.UserID)
+	case others > 0, active, lost == nil, e.settings.External != nil:
 		e.step("user", e.UserID+" gets new keys", fmt.Sprintf("%d other active tokens", others))
 		return true
 	}

@@ -77,6 +77,10 @@ func TestExplainedAsItHappens(t *testing.T) {
 			set: func(l *lab, _ *simcard.Card) { other(l, token.PermLost) }},
 		"disabled": {op: wire.OpEnroll, lines: []string{"config.Profiles.userKey.state=Disabled"},
 			step: "profile", says: "not Enabled"},
+		"no login": {op: wire.OpEnroll, lines: []string{"op.enroll.userKey.auth.enable=false"},
+			step: "profile", says: "asks nobody to log in"},
+		"PIN is not set": {op: wire.OpResetPIN, set: withPolicy("PIN_RESET=YES"), step: "profile",
+			says: "are not set", lines: []string{"op.pinReset.userKey.pinReset.enable=false"}},
 		"no fit": {op: wire.OpEnroll, step: "mapping", says: "no mapping fits", lines: []string{
 			"mappingResolver.enrollProfileMappingResolver.mapping.order=1"}},
 		"no settings": {op: wire.OpEnroll, step: "profile", says: "op.enroll.odd.*", lines: []string{
@@ -125,6 +129,46 @@ func withPolicy(text string) func(*lab, *simcard.Card) {
 		l.mustEnroll(card)
 		l.setPolicy(card, text)
 	}
+}
+
+// Under external registration the user's entry decides, and policies play no part.
+func TestExplainRegisteredTokens(t *testing.T) {
+	ask := func(op wire.Operation, attributes map[string][]string, lines ...string) tps.Explained {
+		t.Helper()
+		lines = append([]string{"externalReg.enable=true", "externalReg.default.tokenType=userKey",
+			"externalReg.mappingResolver=keySetMappingResolver"}, lines...)
+		c, err := conf.LoadReader("CS.cfg", strings.NewReader(mergeLines(labConfig, lines)), "tps")
+		require.NoError(t, err)
+		r := token.NewRecord([10]byte{0x40, 0x90}, token.Policy{}.With(token.ReEnroll, false)).
+			InState(token.Active)
+		r.UserID = "alice"
+		e, err := tps.Explain(tps.Options{Config: c, Dir: t.TempDir()}, tps.Question{Operation: op,
+			Input: mapping.Input{CUID: r.CUID.String()}, Record: &r, UserID: "alice",
+			Attributes: attributes})
+		require.NoError(t, err)
+		return e
+	}
+	e := ask(wire.OpEnroll, nil)
+	assert.Zero(t, e.Code, e.Why)
+	var what []string
+	for _, s := range e.Steps {
+		what = append(what, s.What)
+	}
+	assert.Equal(t, []string{"key set", "registration", "profile", "transition", "policy", "user"}, what)
+	assert.Equal(t, "userKey", e.TokenType)
+	assert.Equal(t, "defKeySet", e.KeySet)
+	assert.Equal(t, "soKey", ask(wire.OpEnroll, map[string][]string{"tokenType": {"soKey"}}).TokenType)
+	assert.Equal(t, 43, ask(wire.OpEnroll,
+		map[string][]string{"tokenCUID": {"FF906145C76224192D2B"}}).Code)
+	assert.Equal(t, 26, ask(wire.OpEnroll,
+		map[string][]string{"registrationtype": {"pinReset"}}).Code)
+	assert.Equal(t, 23, ask(wire.OpEnroll, map[string][]string{"tokenType": {"odd"}}).Code)
+	assert.Equal(t, 22, ask(wire.OpEnroll, nil,
+		"mappingResolver.keySetMappingResolver.mapping.order=1").Code)
+	assert.Zero(t, ask(wire.OpResetPIN, nil).Code, "PIN_RESET plays no part")
+	e = ask(wire.OpFormat, nil, "externalReg.format.loginRequest.enable=false")
+	assert.Zero(t, e.Code, e.Why)
+	assert.Contains(t, e.Steps[1].Decision, "nobody logs in")
 }
 
 func TestExplainUnseenCards(t *testing.T) {
