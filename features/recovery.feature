@@ -75,6 +75,22 @@ Feature: A new token for one that is out of use
     And the "signing" certificate ends within 7 days
     And the activity log of the token holds 1 successful "cert_unrevocation" entry
 
+  Scenario: A security officer's temporary token is of a type of its own
+    Given the configuration says
+      | op.enroll.soKey.keyGen.encryption.serverKeygen.enable          | true |
+      | op.enroll.soKeyTemporary.keyGen.encryption.serverKeygen.enable | true |
+    And a blank card of stock "gp211-scp02"
+    When "bob" enrolls the card as token type "soKey"
+    Then the operation succeeds
+    When an agent reports the token as SUSPENDED
+    And another blank card of stock "gp211-scp02"
+    And "bob" enrolls the card as token type "soKey"
+    Then the operation succeeds
+    And the token's type is "soKeyTemporary"
+    And the "encryption" certificate is that of the second card
+    And the "signing" certificate ends within 7 days
+    And the token holds certificates for "auth, signing, encryption"
+
   Scenario Outline: Both tokens are good when the mislaid one is found, until the temporary one is given back
     Given the configuration says
       | op.enroll.userKeyTemporary.keyGen.encryption.recovery.terminated.holdRevocationUntilLastCredential | <hold> |
