@@ -142,12 +142,31 @@ func (r *run) benchFor(ctx context.Context, c catalogue.Case) (*bench.Bench, err
 func (r *run) settle(ctx context.Context, c catalogue.Case) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), settleTime)
 	defer cancel()
-	b := r.bench
-	if b.Broken() {
-		if err := b.Reset(ctx); err != nil {
+	return r.patiently(ctx, func() error { return r.settled(ctx, c) })
+}
+
+// patience is how often something is tried with a card that stops answering on the way: some do so
+// behind each DELETE.
+const patience = 40
+
+// patiently tries something again with the card reset, as long as it is the card's silence that ends it.
+func (r *run) patiently(ctx context.Context, do func() error) error {
+	var err error
+	for range patience {
+		if r.bench.Broken() {
+			if err = r.bench.Reset(ctx); err != nil {
+				continue
+			}
+		}
+		if err = do(); err == nil || !r.bench.Broken() {
 			return err
 		}
 	}
+	return err
+}
+
+func (r *run) settled(ctx context.Context, c catalogue.Case) error {
+	b := r.bench
 	if b.Failures() > 0 {
 		if _, err := b.SelectISD(ctx); err != nil {
 			return err
@@ -157,7 +176,7 @@ func (r *run) settle(ctx context.Context, c catalogue.Case) error {
 		}
 	}
 	if c.Risk != catalogue.None {
-		return r.restore(ctx, r.keep && ctx.Err() == nil)
+		return r.restore(ctx, r.keep)
 	}
 	return nil
 }

@@ -67,7 +67,7 @@ func (r *run) finish(ctx context.Context) error {
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), settleTime)
 	defer cancel()
-	if err := r.restore(ctx, false); err != nil {
+	if err := r.patiently(ctx, func() error { return r.restore(ctx, false) }); err != nil {
 		return fmt.Errorf("the card is not what it was, the next run will put it back: %w", err)
 	}
 	if r.Journal == nil || !r.Source.Foreign() {

@@ -161,16 +161,20 @@ func (r *run) discover(ctx context.Context, failures *counter, link *bench.Link)
 	b := r.bench
 	b.Base, b.LoadFile = r.Keys, r.LoadFile
 	b.Known = bench.TestKeys()
-	b.Spare = r.spare
+	b.Spare, b.SpareAt = r.spare, r.spareAt
 	n, err := failures.open(b.CUID)
 	if err != nil {
 		return err
 	}
 	link.Failed(n)
-	if err := b.Discover(ctx); err != nil {
+	if err := r.patiently(ctx, func() error { return b.Discover(ctx) }); err != nil {
 		return err
 	}
 	b.Facts["virtual"] = fmt.Sprint(!r.Source.Foreign())
+	b.Facts["t"] = "1"
+	if strings.Contains(r.Source.Reader(), "T=0") {
+		b.Facts["t"] = "0"
+	}
 	again, err := r.recover(ctx)
 	if err == nil && again {
 		err = b.Discover(ctx) // what was found out was of the card as it had been left
@@ -203,13 +207,33 @@ func (r *run) spare(ctx context.Context) (*bench.Bench, error) {
 	if err != nil {
 		return nil, err
 	}
+	return r.sibling(dev), nil
+}
+
+// spareAt makes the bench of a card with a chosen sequence counter.
+func (r *run) spareAt(ctx context.Context, counter []byte) (*bench.Bench, error) {
+	s, ok := r.Source.(interface {
+		SpareAt(ctx context.Context, counter []byte) (bench.Device, error)
+	})
+	if !ok {
+		return nil, ErrNoSpare
+	}
+	dev, err := s.SpareAt(ctx, counter)
+	if err != nil {
+		return nil, err
+	}
+	return r.sibling(dev), nil
+}
+
+// sibling is the bench of another card of the same kind.
+func (r *run) sibling(dev bench.Device) *bench.Bench {
 	b := bench.New(bench.NewLink(dev, r.recorder, true, nil), uint64(r.Seed)+1)
 	b.Identified()
 	main := r.bench
 	b.Facts, b.Base, b.Known, b.Variant = main.Facts, main.Base, main.Known, main.Variant
 	b.Tagged, b.ISD, b.CPLC, b.CUID, b.KDD = main.Tagged, main.ISD, main.CPLC, main.CUID, main.KDD
-	b.LoadFile, b.Spare = main.LoadFile, main.Spare
-	return b, nil
+	b.LoadFile, b.Spare, b.SpareAt = main.LoadFile, main.Spare, main.SpareAt
+	return b
 }
 
 // counter keeps the failed authentications of a card in the journal.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"tokenwright/features/steps/bench"
@@ -70,6 +71,16 @@ func (s *Simulated) Open(context.Context) (bench.Device, error) {
 
 // Spare implements Source.
 func (s *Simulated) Spare(ctx context.Context) (bench.Device, error) { return s.Open(ctx) }
+
+// SpareAt makes another card whose next INITIALIZE UPDATE answers a sequence counter.
+func (s *Simulated) SpareAt(ctx context.Context, counter []byte) (bench.Device, error) {
+	other := *s
+	other.Options = append(slices.Clone(s.Options), simcard.WithSequenceCounter(counter))
+	other.cards = nil
+	d, err := other.Open(ctx)
+	s.cards = append(s.cards, other.cards...)
+	return d, err
+}
 
 // Close implements Source.
 func (s *Simulated) Close() error {

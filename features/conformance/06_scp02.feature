@@ -212,6 +212,16 @@ Feature: Secure channel protocol 02
     And the channel still works
     And nothing has changed
 
+  @gpcs-E.1.2 @must @irreversible
+  Scenario: SC2-27 The sequence counter does not start again behind its end
+    Applies: scp == 2 and keys and virtual
+    Given another card whose sequence counter is "FFFE"
+    When the host asks for a handshake
+    And the host authenticates at level "01"
+    Then the card answers 9000
+    When the host sends "80500000 [{random 8}] 00"
+    Then the card refuses it with 6985, tolerated any error
+
   @gpcs-E.1.2 @must @keys
   Scenario: SC2-28 Replacing keys starts their sequence counter anew
     Applies: scp == 2 and keys

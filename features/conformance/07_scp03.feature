@@ -59,6 +59,15 @@ Feature: Secure channel protocol 03
     And the host asks for a handshake
     Then the sequence counter is one more than "before"
 
+  @scp03-6.2.2.1 @conditional @irreversible
+  Scenario: SC3-07 The sequence counter does not start again behind its end
+    Applies: scp == 3 and pseudorandom and keys and virtual
+    Given another card whose sequence counter is "FFFFFF"
+    When the host asks for a handshake
+    Then the sequence counter is "FFFFFF"
+    When the host sends "80500000 [{random 8}] 00"
+    Then the card refuses it with 6985
+
   @scp03-6.2.2.1 @conditional @keys
   Scenario: SC3-08 A fresh key set starts with a counter of zero
     Applies: scp == 3 and pseudorandom and keys

@@ -46,7 +46,7 @@ Feature: GET STATUS
 
   @gpcs-11.4.2.1 @must @content
   Scenario: GST-06 A load file is listed with its modules
-    Applies: keys and tagged and load and modules
+    Applies: keys and tagged and load and (modules or version >= 220)
     Given the load file is on the card
     And a secure channel at level "01"
     When the host sends "80F21002 [4F [{package}]] 00" in the channel

@@ -57,6 +57,12 @@ Feature: Classes, instructions and lengths
     Then the card answers none of them by 6F00
     And the channel still works
 
+  @quality-robustness @beyond @negative @quality @irreversible
+  Scenario: GEN-11 Commands that are changed at random leave the card alive
+    When the host sends 10000 commands that are changed at random
+    Then the card answered SELECT behind every hundred of them
+    And the issuer security domain is still selected
+
   @gpcs-11.1.5 @beyond @negative
   Scenario: GEN-10 Lengths of data objects in strange forms break nothing
     Applies: keys

@@ -127,7 +127,7 @@ Feature: CoolKey: PINs and log-in
     When the applet is selected again
     Then the card answers these commands:
       | B0560000 [41414141 00000000 01 {nonce}] | 9000 |
-      | 00A4040000                              | 9000 |
+      | 00A40400 [{isd}] 00                              | 9000 |
     When the applet is selected again
     Then the card answers these commands:
       | B0560000 [41414141 00000000 01 {nonce}] | 9000 |

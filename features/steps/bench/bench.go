@@ -39,6 +39,8 @@ type Bench struct {
 	LoadFile []byte
 	// Spare makes another card of the same kind that may be used up; nil where there is none.
 	Spare func(ctx context.Context) (*Bench, error)
+	// SpareAt makes one whose next handshake has a sequence counter.
+	SpareAt func(ctx context.Context, counter []byte) (*Bench, error)
 
 	random   *rand.Rand
 	snapshot []string // the last one taken, while it holds
@@ -126,7 +128,7 @@ func (b *Bench) findISD(ctx context.Context) error {
 		case err == nil && fci.AID.Valid():
 			b.ISD = fci.AID.Clone()
 			return nil
-		case gp.AID(resp.Data).Valid():
+		case err != nil && gp.AID(resp.Data).Valid():
 			b.ISD = bytes.Clone(resp.Data) // some cards answer the bare AID
 			return nil
 		}

@@ -10,6 +10,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -101,6 +102,8 @@ type Link struct {
 	sent       int
 	card       time.Duration
 	broken     bool // the last exchange gave no answer
+	unanswered int
+	fetched    int // answers that had to be fetched, or asked for again with another length
 }
 
 // NewLink makes a link that is good for identification alone. changed, when not nil, hears of every
@@ -192,6 +195,45 @@ func (l *Link) Transmit(ctx context.Context, cmd []byte) (n int, resp apdu.Respo
 	if err := l.allow(cmd, authenticates); err != nil {
 		return 0, resp, err
 	}
+	if n, resp, err = l.fetch(ctx, cmd); err != nil {
+		return n, resp, err
+	}
+	if authenticates && resp.SW.OK() {
+		err = l.count(0)
+	}
+	return n, resp, err
+}
+
+// fetch sends a command and gets the whole answer from a card that has it fetched (61xx), or that
+// corrects the expected length (6Cxx) (ISO/IEC 7816-4 §5.6).
+func (l *Link) fetch(ctx context.Context, cmd []byte) (n int, resp apdu.Response, err error) {
+	var data []byte
+	for range maxFetches {
+		if n, resp, err = l.exchange(ctx, cmd); err != nil {
+			return n, resp, err
+		}
+		if le, ok := resp.SW.WrongLe(); ok && len(cmd) > 4 {
+			cmd = append(slices.Clone(cmd[:len(cmd)-1]), byte(le))
+			l.fetched++
+			continue
+		}
+		data = append(data, resp.Data...)
+		more, ok := resp.SW.More()
+		if !ok {
+			resp.Data = data
+			return n, resp, nil
+		}
+		l.fetched++
+		cmd = []byte{0x00, gp.INSGetResponse, 0x00, 0x00, byte(more)}
+	}
+	return n, resp, fmt.Errorf("exchange %d: the card's answer has no end", n)
+}
+
+// maxFetches bounds how often the card may ask to fetch more.
+const maxFetches = 300
+
+// exchange sends one command and records it.
+func (l *Link) exchange(ctx context.Context, cmd []byte) (n int, resp apdu.Response, err error) {
 	began := time.Now()
 	raw, err := l.dev.Transmit(ctx, cmd)
 	took := time.Since(began)
@@ -201,14 +243,21 @@ func (l *Link) Transmit(ctx context.Context, cmd []byte) (n int, resp apdu.Respo
 		resp, err = apdu.ParseResponse(raw)
 	}
 	l.broken = err != nil
+	if err != nil && ctx.Err() == nil {
+		l.unanswered++
+	}
 	n = l.recorder.Exchange(&l.tracker, cmd, raw, began, took, err, l.spare)
 	if err != nil {
 		return n, resp, fmt.Errorf("exchange %d: %w", n, err)
 	}
-	if authenticates && resp.SW.OK() {
-		err = l.count(0)
-	}
-	return n, resp, err
+	return n, resp, nil
+}
+
+// Manners tells how many commands had no answer, and how many answers had to be fetched.
+func (l *Link) Manners() (unanswered, fetched int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.unanswered, l.fetched
 }
 
 // allow keeps the rules. A failed authentication is counted before it can happen.

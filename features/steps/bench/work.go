@@ -126,6 +126,8 @@ func AddSteps(book *script.Book) {
 	book.Step(`^the issuer security domain is selected$`, selected)
 	book.Step(`^a secure channel at level "([0-9A-F]{2})"$`, channel)
 	book.Step(`^nothing has changed$`, unchanged)
+	book.Step(`^every command of the run was answered$`, allAnswered)
+	book.Step(`^no answer of the run had to be fetched$`, noneFetched)
 	book.Step(`^the issuer security domain is still selected$`, stillSelected)
 }
 
@@ -142,6 +144,26 @@ func channel(ctx context.Context, level string) error {
 		return err
 	}
 	return From(ctx).OpenChannel(ctx, scp.Level(l))
+}
+
+func allAnswered(ctx context.Context) error {
+	w := From(ctx)
+	n, _ := w.Manners()
+	return w.none("commands without an answer", n)
+}
+
+func noneFetched(ctx context.Context) error {
+	w := From(ctx)
+	_, n := w.Manners()
+	return w.none("answers that had to be fetched", n)
+}
+
+// none holds a count of the whole run against 0.
+func (w *Work) none(subject string, n int) error {
+	w.Check(verdict.Check{
+		Kind: verdict.Member, Subject: subject, Got: []string{fmt.Sprint(n)}, Want: []string{"0"},
+	})
+	return nil
 }
 
 // unchanged compares the card's content with what it was before the case.

@@ -33,6 +33,8 @@ func AddSteps(book *script.Book) {
 	book.Step(`^the answer is noted as "([^"]*)"$`, note)
 	book.Step(`^bytes (\d+) to (\d+) of the answer are noted as "([^"]*)"$`, noteBytes)
 	book.Step(`^the host sends every instruction of class 80 that changes nothing$`, everyInstruction)
+	book.Step(`^the host sends (\d+) commands that are changed at random$`, mutated)
+	book.Step(`^the card answered SELECT behind every hundred of them$`, alive)
 	book.Step(`^the card does none of them$`, doesNone)
 	book.Step(`^the host sends every form of every instruction in the channel$`, everyForm)
 	book.Step(`^the card answers none of them by 6F00$`, none6F00)

@@ -20,6 +20,7 @@ func addSessionSteps(book *script.Book) {
 	book.Step(`^the handshake names protocol "([0-9A-F]{2})" and has a challenge of (\d+) bytes$`, names)
 	book.Step(`^the sequence counter is "([0-9A-F]+)"$`, counterIs)
 	book.Step(`^the sequence counter is one more than "([^"]*)"$`, oneMore)
+	book.Step(`^another card whose sequence counter is "([0-9A-F]+)"$`, counterAt)
 	book.Step(`^the card challenge follows from the AID$`, pseudoRandom)
 	book.Step(`^the answer on the wire has (\d+) bytes more than its data$`, wireLonger)
 	book.Step(`^the host begins an R-MAC session at "([0-9A-F]{2})"$`, beginRMAC)
@@ -69,6 +70,19 @@ func counterIs(ctx context.Context, want string) error {
 		Got: []string{fmt.Sprintf("%X", h.Answer.Seq)}, Want: []string{want},
 	})
 	return nil
+}
+
+// counterAt goes on with another card of the same kind.
+func counterAt(ctx context.Context, counter string) error {
+	w := bench.From(ctx)
+	b, err := w.Expand(counter)
+	if err != nil {
+		return err
+	}
+	if w.Bench, err = w.SpareAt(ctx, b); err == nil {
+		_, err = w.SelectISD(ctx)
+	}
+	return err
 }
 
 func oneMore(ctx context.Context, name string) error {
