@@ -45,7 +45,7 @@ help:
 	'make bench      figures beside their baselines  (BENCH=regexp BENCHTIME=1s BENCHCOUNT=3 BENCHSTRICT=0 BENCH_JSON=file)' \
 	'make fuzz       every fuzz target  (FUZZ=regexp FUZZTIME=30s FUZZJOBS=1)' \
 	'make soak       what is too long for CI: long fuzzing, features and tests over and over' \
-	'                (SOAKTIME=10m a target, SOAKRUNS=20)' \
+	'                and token databases of a million tokens  (SOAKTIME=10m a target, SOAKRUNS=20, SIZE_TOKENS=n)' \
 	'make cover      test coverage, to $(OUT)/cover.html' \
 	'make clean      removes $(BIN)/ and $(OUT)/'
 

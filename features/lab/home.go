@@ -26,7 +26,7 @@ var homeServers = map[string]*homeServer{
 	"PostgreSQL": {start: startPostgres},
 	"OpenLDAP": {start: func(ctx context.Context) (func(context.Context) (map[string]string, error),
 		error) {
-		d, err := servers.StartSlapd(ctx, servers.SlapdOptions{})
+		d, err := servers.StartSlapd(ctx, servers.SlapdOptions{NoSync: true})
 		return inDirectory(d), err
 	}},
 	"389 Directory Server": {start: func(ctx context.Context) (

@@ -117,6 +117,8 @@ func write389(dir string, port int, as *syscall.Credential, onlyDogtag bool) err
 		return values[strings.Trim(v, "%")]
 	})
 	text = strings.Replace(text, "nsslapd-port:", "nsslapd-listenhost: 127.0.0.1\nnsslapd-port:", 1)
+	text = strings.Replace(text, "nsslapd-directory:", // nothing here pulls the plug
+		"nsslapd-db-durable-transaction: off\nnsslapd-directory:", 1)
 	for name, path := range values {
 		if strings.HasSuffix(name, "_dir") {
 			if err := os.MkdirAll(path, 0o700); err != nil {

@@ -3,6 +3,7 @@ package ldap_test
 import (
 	"errors"
 	"fmt"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -105,6 +106,18 @@ func outcomes(t *testing.T, d *servers.Directory) (before, after string) {
 	return before, after
 }
 
+// everyPoint leaves no point out on any server.
+var everyPoint = os.Getenv("SOAK") != ""
+
+// stride is how many points lie between those that are tried on a server: places are made slowly by
+// the 389 Directory Server, which is no different from the other here.
+func stride(server string) int {
+	if server == "slapd" || everyPoint {
+		return 1
+	}
+	return 5
+}
+
 // A process that dies at any request leaves the change made, or not made: whoever comes next finishes
 // it, and can repeat it in the other case.
 func TestDiesAtEveryRequest(t *testing.T) {
@@ -113,7 +126,7 @@ func TestDiesAtEveryRequest(t *testing.T) {
 			d := start(t, starter)
 			before, after := outcomes(t, d)
 			points, whole := 0, 0
-			for n := 0; ; n++ {
+			for n := 0; ; n += stride(name) {
 				hit, made := dieAt(t, d, n, before, after)
 				if !hit {
 					break
@@ -123,8 +136,8 @@ func TestDiesAtEveryRequest(t *testing.T) {
 					whole++
 				}
 			}
-			require.Greater(t, points, 20)
-			require.Greater(t, whole, 10)
+			require.Greater(t, points*stride(name), 20)
+			require.Greater(t, whole*stride(name), 10)
 			require.Less(t, whole, points)
 			t.Logf("died at %d points, at %d of them the change was made", points, whole)
 		})
@@ -179,7 +192,7 @@ func TestLosesConnectionAtEveryRequest(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			d := start(t, starter)
 			before, after := outcomes(t, d)
-			for n := 0; ; n++ {
+			for n := 0; ; n += stride(name) {
 				s := open(t, d)
 				rec := prepare(t, s)
 				at := 0

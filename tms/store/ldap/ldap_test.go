@@ -25,7 +25,7 @@ func start(t *testing.T, starter func(context.Context) (*servers.Directory, erro
 }
 
 func slapd(ctx context.Context) (*servers.Directory, error) {
-	return servers.StartSlapd(ctx, servers.SlapdOptions{})
+	return servers.StartSlapd(ctx, servers.SlapdOptions{NoSync: true})
 }
 
 // directories are the servers that every test runs on.

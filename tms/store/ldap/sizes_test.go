@@ -117,7 +117,7 @@ func TestPagesOfMany(t *testing.T) {
 	}
 	// What is new comes first, however long nothing came, and what changes moves to the front.
 	id := storetest.SizeCUID(500)
-	for n := range 300 {
+	for n := range 120 {
 		rec, err := s.Token(t.Context(), id)
 		require.NoError(t, err)
 		next := rec.InState(token.Damaged)
@@ -125,7 +125,7 @@ func TestPagesOfMany(t *testing.T) {
 			At: time.Now(), Activities: []token.Activity{{Op: token.OpModify, Result: token.Success,
 				Message: fmt.Sprint(n)}}})
 		require.NoError(t, err)
-		if n%50 == 0 {
+		if n%40 == 0 {
 			acts, err := s.Activities(t.Context(), store.ActivityQuery{Limit: 97})
 			require.NoError(t, err)
 			require.Equal(t, fmt.Sprint(n), acts.Activities[0].Message)
@@ -138,6 +138,6 @@ func TestPagesOfMany(t *testing.T) {
 	acts, err := s.Activities(t.Context(), store.ActivityQuery{Limit: 97})
 	require.NoError(t, err)
 	for i, a := range acts.Activities {
-		require.Equal(t, fmt.Sprint(299-i), a.Message)
+		require.Equal(t, fmt.Sprint(119-i), a.Message)
 	}
 }

@@ -4,4 +4,7 @@ package storetest
 
 import "time"
 
-func init() { concurrentFor, sizeLimit = 2*time.Minute, soakLimit }
+func init() {
+	concurrentFor = 2 * time.Minute
+	sizeLimit, sizeRounds = soakLimit, soakRounds
+}
