@@ -54,7 +54,7 @@ func tokenCommand() *cobra.Command {
 	cmd.PersistentFlags().BoolVar(&f.asJSON, "json", false, "answer in JSON")
 	cmd.PersistentFlags().BoolVar(&f.labels, "labels", false, "show labels of states, not their names")
 	cmd.AddCommand(tokenList(&f), tokenShow(&f), tokenSetState(&f), tokenSetPolicy(&f), tokenAdd(&f),
-		tokenDelete(&f))
+		tokenDelete(&f), tokenLabels())
 	return cmd
 }
 

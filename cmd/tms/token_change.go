@@ -92,6 +92,19 @@ false, only cards that are recorded can be formatted.`,
 	return cmd
 }
 
+func tokenLabels() *cobra.Command {
+	return &cobra.Command{Use: "labels", Short: "Write the shipped labels, as a file to begin one's own from",
+		Args: usage(cobra.NoArgs),
+		Long: `Write the shipped labels of states and moves. Put them beside CS.cfg of the TPS as
+token-states.properties, and change them: that shows at once. Deleting the file brings the shipped ones
+back, and so does a file that is none; the server's log says what is wrong with it.`,
+		Example: `  tms token labels > /srv/tms/tps/token-states.properties`,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			_, err := io.WriteString(cmd.OutOrStdout(), token.Labels{}.File())
+			return err
+		}}
+}
+
 func tokenDelete(f *tokenFlags) *cobra.Command {
 	return f.changing(&cobra.Command{Use: "delete CUID", Args: usage(cobra.ExactArgs(1)),
 		Short: "Forget a token, but for its activities",

@@ -80,8 +80,9 @@ func TestTokensFromTheCommandLine(t *testing.T) {
 	}
 	_, out, _ = tmsOn(as("otto"), "token", "list", "--labels", "--state", "UNFORMATTED,0")
 	assert.Contains(t, out, "Unformatted")
+	_, out, _ = tms("token", "labels")
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "tps", "token-states.properties"),
-		[]byte("UNFORMATTED = fabrikneu\n"), 0o600))
+		[]byte(strings.ReplaceAll(out, "= Unformatted", "= fabrikneu")), 0o600))
 	_, out, _ = tmsOn(as("otto"), "token", "list", "--labels")
 	assert.Contains(t, out, "fabrikneu", "while the server runs")
 	_, out, _ = tmsOn(as("otto"), "token", "list", "--user", "bob")

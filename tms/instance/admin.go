@@ -13,6 +13,7 @@ import (
 	"os/user"
 	"path/filepath"
 	"strconv"
+	"time"
 
 	"tokenwright/tms/admin"
 	"tokenwright/tms/conf"
@@ -21,6 +22,13 @@ import (
 // AdminSocket is the name of the socket in a subsystem's directory over which it is administered,
 // unless admin.socket says otherwise.
 const AdminSocket = "admin.sock"
+
+// Bounds of one request of administration: to send it, and to read the answer after what it asks for
+// was done, which has bounds of its own.
+const (
+	adminReadTimeout  = 30 * time.Second
+	adminWriteTimeout = 3 * time.Minute
+)
 
 // administration is how a subsystem is administered: over a Unix socket, and, when admin.listen says
 // where, over HTTPS with client certificates at a port of its own. The port of the clients stays
@@ -201,6 +209,7 @@ func (p *part) startAdmin(failed chan<- error) []*running {
 	var out []*running
 	for _, l := range p.admin.listeners {
 		s, cancel := p.httpServer(p.admin.handler)
+		s.ReadTimeout, s.WriteTimeout = adminReadTimeout, adminWriteTimeout
 		serve := func() error { return s.Serve(l) }
 		if l.scheme == "unix" {
 			s.ConnContext = admin.ConnContext

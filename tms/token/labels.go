@@ -59,6 +59,21 @@ func (l Labels) Move(t Transition) string {
 	return t.From.Label() + " to " + t.To.Label()
 }
 
+// File gives the labels in the form that ParseLabels reads: every state, and every move
+// that people may be offered.
+func (l Labels) File() string {
+	var b strings.Builder
+	b.WriteString("# Token states\n")
+	for _, s := range States() {
+		fmt.Fprintf(&b, "%s = %s\n", s, l.State(s))
+	}
+	b.WriteString("\n# Token state transitions\n")
+	for _, step := range PermittedManualTransitions().List() {
+		fmt.Fprintf(&b, "%s.%s = %s\n", step.From, step.To, l.Move(step))
+	}
+	return b.String()
+}
+
 // ParseLabels reads a file of labels: lines of NAME = label or NAME.NAME = label, with
 // comments, continued lines and escapes as Java's property files have them. Text that is
 // no UTF-8 is taken for ISO 8859-1, which such files used to be in. A file that is too

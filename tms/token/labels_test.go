@@ -47,6 +47,18 @@ func TestLabelsOfAFile(t *testing.T) {
 	require.Equal(t, "Active", l.State(token.Active))
 }
 
+// What is written as an example to edit is read back as it was.
+func TestFileOfLabels(t *testing.T) {
+	var shipped token.Labels
+	text := shipped.File()
+	require.Contains(t, text, "FORMATTED = Formatted (uninitialized)\n")
+	require.Contains(t, text, "SUSPENDED.ACTIVE = This suspended (temporarily lost) token has been found.\n")
+	l, err := token.ParseLabels([]byte(strings.ReplaceAll(text, "= Active", "= In use")))
+	require.NoError(t, err)
+	require.Equal(t, "In use", l.State(token.Active))
+	require.Equal(t, strings.ReplaceAll(text, "= Active", "= In use"), l.File())
+}
+
 func TestHostileLabels(t *testing.T) {
 	for text, want := range map[string]string{
 		strings.Repeat("#", token.MaxLabelFile+1):   "65537 bytes",
