@@ -58,7 +58,7 @@ func routes() []admin.Route {
 		{Method: http.MethodGet, Path: "/slow", Timeout: time.Millisecond,
 			Do: func(ctx context.Context, _ *admin.Request) (any, error) {
 				<-ctx.Done()
-				return nil, ctx.Err()
+				return nil, errors.New("interrupted (9)")
 			}},
 	}
 }

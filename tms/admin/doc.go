@@ -12,7 +12,7 @@ import "time"
 const (
 	maxRequestBytes = 64 << 10
 	maxAnswerBytes  = 16 << 20
-	readTimeout     = 10 * time.Second
+	readTimeout     = 9 * time.Second // homes of records give up after ten
 	changeTimeout   = time.Minute
 	jsonType        = "application/json"
 )

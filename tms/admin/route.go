@@ -22,7 +22,7 @@ type Route struct {
 	// Do answers. The context ends with the time limit of the route; what it returns is sent as
 	// JSON, nil as an empty answer. Errors other than [*Error] are told to the log only.
 	Do func(ctx context.Context, r *Request) (any, error)
-	// Timeout bounds Do; 0 means ten seconds for GET and a minute for everything else.
+	// Timeout bounds Do; 0 means nine seconds for GET and a minute for everything else.
 	Timeout time.Duration
 }
 
@@ -105,6 +105,9 @@ func (s *service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	ctx, cancel := context.WithTimeout(r.Context(), limit)
 	defer cancel()
 	out, err := s.Do(ctx, &Request{Request: r, Caller: who})
+	if err != nil && StatusOf(err) == 0 && ctx.Err() != nil {
+		err = errors.Join(ctx.Err(), err) // not every home of records says so
+	}
 	s.answer(w, r, log, out, err)
 }
 

@@ -178,8 +178,8 @@ func (h *handler) certs(ctx context.Context, r *admin.Request) (any, error) {
 		if q.CUID, err = parseCUID(text); err != nil && p.Get("tokenID") != "" {
 			return nil, admin.BadRequest("tokenID: %v", err)
 		}
-		if err != nil {
-			q.Serial = strings.TrimPrefix(strings.ToLower(text), "0x")
+		if err != nil { // no card's: a user's, which is found without looking through all
+			q.UserID = text
 		}
 	}
 	return collect(ctx, p, func(ctx context.Context, after store.Cursor, limit int) (

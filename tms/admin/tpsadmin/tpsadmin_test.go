@@ -255,7 +255,7 @@ func TestOneActivityAndOneCertificate(t *testing.T) {
 			Status: token.CertOnHold, Presence: token.Held, NotBefore: begun, NotAfter: begun,
 		}}})
 	require.NoError(t, err)
-	for _, path := range []string{"certs", "certs?tokenID=" + cuid(2).String(), "certs?filter=0x2A",
+	for _, path := range []string{"certs", "certs?tokenID=" + cuid(2).String(), "certs?filter=user2",
 		"certs?userID=user2"} {
 		_, ids = w.page("/tps/rest/" + path)
 		require.Equal(t, []string{"2a." + cuid(2).String()}, ids, path)
