@@ -1,5 +1,10 @@
 Feature: SELECT and its answer
 
+  @iso7816-5.1 @must
+  Scenario: PRE-01 Every reset has the same answer
+    Given the card was reset
+    Then the answer to reset is that of the start
+
   @gpcs-6.4.2.1.1 @must
   Scenario: SEL-01 The issuer security domain is selected after a reset
     Applies: recognition and life < 127

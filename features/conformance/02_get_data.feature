@@ -107,6 +107,13 @@ Feature: GET DATA
     Then the card answers 9000
     And the answer has 45 bytes
 
+  @iso7816-5.6 @beyond
+  Scenario: GDA-15 With T=0 a wrong length is corrected
+    Applies: cplc and t == 0
+    When the host sends "80CA9F7F10"
+    Then the card answers 9000
+    And the answer has 45 or 16 bytes
+
   @tms-kdd @beyond
   Scenario: GDA-16 Key diversification data have 10 bytes
     Applies: kdd

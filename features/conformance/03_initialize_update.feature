@@ -115,6 +115,19 @@ Feature: INITIALIZE UPDATE
     When the host asks for a handshake
     Then the card's cryptogram is right
 
+  @scp03-7.1.1 @conditional @negative @keys
+  Scenario: INU-16 A key set without its data encryption key begins no session
+    Applies: scp == 3 and keys and replaceable
+    Given a secure channel at level "01"
+    When the host adds test key 1 alone
+    Then the card answers 9000
+    When the host adds test key 2 alone
+    Then the card answers 9000
+    When the host sends "00A40400 [{isd}] 00"
+    And the host sends "80507100 [{random 8}] 00"
+    Then the card refuses it with 6A88
+    And the card's own keys open a channel
+
   @gpcs-E.5.1.2 @policy @negative
   Scenario: INU-17 INITIALIZE UPDATE takes no secure messaging
     When the host sends "84500000 [{random 8}] 00"

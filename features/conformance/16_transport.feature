@@ -43,6 +43,15 @@ Feature: Classes, instructions and lengths
     And the issuer security domain is still selected
 
   @iso7816-5.1 @beyond @negative
+  Scenario: GEN-06 A command shorter than it says leaves the card alive
+    Applies: virtual
+    Readers may refuse to send it: the case is for cards that take bytes as they are.
+    When the host sends "80500000 08 0102"
+    Then the card refuses it with 6700
+    And the issuer security domain is still selected
+    And nothing has changed
+
+  @iso7816-5.1 @beyond @negative
   Scenario: GEN-07 Commands of GlobalPlatform have no extended length
     Applies: cplc
     When the host sends "80CA9F7F 000000"
@@ -62,6 +71,15 @@ Feature: Classes, instructions and lengths
     When the host sends 10000 commands that are changed at random
     Then the card answered SELECT behind every hundred of them
     And the issuer security domain is still selected
+
+  @quality-time @beyond @content
+  Scenario: GEN-12 A command that takes long is answered in the end
+    Applies: keys and coolkey
+    Making a key pair takes some cards more than a minute.
+    Given the applet is on the card, with room
+    And a channel to the applet at level "01"
+    When the host has keys made with P1 "02", P2 "03" and 2048 bits
+    Then the card answers 9000
 
   @gpcs-11.1.5 @beyond @negative
   Scenario: GEN-10 Lengths of data objects in strange forms break nothing

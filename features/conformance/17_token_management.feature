@@ -68,6 +68,34 @@ Feature: What token management relies on
     Then the card answers 9000
     And the registry lists "{module}" in state "07"
 
+  @tms-load @beyond @content
+  Scenario: TMS-08 Encrypted blocks of 224 bytes are taken
+    Applies: keys and load
+    Given the AIDs of the load file are known
+    And a secure channel at level "03"
+    When the host announces the load file in the channel
+    And the host loads the file in blocks of 224 bytes
+    Then the card answers 9000
+    And the registry lists "{package}" in state "01"
+
+  @tms-install @beyond @content
+  Scenario: TMS-09 The applet is installed with the sizes that are configured
+    Applies: keys and coolkey
+    Given the load file is on the card
+    And a secure channel at level "03"
+    When the host sends "80E60C00 [[{package}] [{module}] [{module}] [00] [EF [C8 [4650]] C9 [00 02 1388]] 00] 00" in the channel
+    Then the card answers 9000
+    And the registry lists "{module}" in state "07"
+
+  @tms-changeover @beyond @keys
+  Scenario: TMS-10 Keys are changed at the level of token management
+    Applies: keys
+    Given a secure channel at level "03"
+    When the host puts test keys
+    Then the card answers 9000
+    And the answer lists the version and check values of the test keys
+    And the test keys open a channel
+
   @tms-lifecycle @beyond @content
   Scenario: TMS-11 The applet is personalized
     Applies: keys and coolkey

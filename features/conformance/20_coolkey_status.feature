@@ -175,3 +175,15 @@ Feature: CoolKey: classes, status and life cycle
     Then the card answers these commands:
       | B0710000 000000 | 6700 |
       | B0F20000 000004 | 6700 |
+
+  @coolkey-5.1 @must @negative @tries
+  Scenario: CK-20 The older applet knows the levels 01 and 03 alone
+    Applies: appletline == 14
+    Given the applet is selected
+    When the host asks for a handshake
+    And the host authenticates at level "00"
+    Then the card refuses it with 6985
+    When the host asks for a handshake
+    And the host authenticates at level "02"
+    Then the card refuses it with 6985
+    And the card's own keys open a channel

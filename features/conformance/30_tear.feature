@@ -86,3 +86,15 @@ Feature: Loss of power in the middle of an operation
     Applies: keys and coolkey
     When power fails at every write of making a key pair
     Then each time the card is as it was, or as it would have become
+
+  @scp03-6.2.2.1 @must
+  Scenario: TEA-11 The counter of pseudo-random challenges is the old one, or one more
+    Applies: scp == 3 and pseudorandom and keys
+    When power fails at every write of a handshake
+    Then each time the card is as it was, or as it would have become
+
+  @coolkey-7.3 @must
+  Scenario: TEA-21 A wrong PIN has taken its try, or was not seen
+    Applies: keys and coolkey
+    When power fails at every write of a wrong PIN
+    Then each time the card is as it was, or as it would have become

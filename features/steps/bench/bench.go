@@ -30,6 +30,8 @@ type Bench struct {
 	Variant scp.Variant
 	Tagged  bool // GET STATUS has the form of GlobalPlatform 2.2 and later
 
+	FirstATR []byte // the answer to the reset before anything was sent
+
 	ISD  gp.AID
 	CPLC []byte // the value of GET DATA 9F7F, nil without it
 	CUID keys.CUID
@@ -51,7 +53,7 @@ type Bench struct {
 // New makes a bench around a link. Every random choice follows from seed.
 func New(l *Link, seed uint64) *Bench {
 	return &Bench{
-		Link: l, Facts: capability.Set{}, Tagged: true,
+		Link: l, FirstATR: bytes.Clone(l.ATR()), Facts: capability.Set{}, Tagged: true,
 		random: rand.New(rand.NewPCG(seed, 0x63617264)),
 	}
 }

@@ -125,6 +125,7 @@ func AddSteps(book *script.Book) {
 	book.Step(`^the card is reset$`, reset)
 	book.Step(`^the issuer security domain is selected$`, selected)
 	book.Step(`^a secure channel at level "([0-9A-F]{2})"$`, channel)
+	book.Step(`^the answer to reset is that of the start$`, sameATR)
 	book.Step(`^nothing has changed$`, unchanged)
 	book.Step(`^every command of the run was answered$`, allAnswered)
 	book.Step(`^no answer of the run had to be fetched$`, noneFetched)
@@ -144,6 +145,15 @@ func channel(ctx context.Context, level string) error {
 		return err
 	}
 	return From(ctx).OpenChannel(ctx, scp.Level(l))
+}
+
+func sameATR(ctx context.Context) error {
+	w := From(ctx)
+	w.Check(verdict.Check{
+		Kind: verdict.Same, Subject: "answer to reset", Got: []string{fmt.Sprintf("%X", w.ATR())},
+		Want: []string{fmt.Sprintf("%X", w.FirstATR)},
+	})
+	return nil
 }
 
 func allAnswered(ctx context.Context) error {

@@ -32,7 +32,12 @@ func addPutSteps(book *script.Book) {
 	book.Step(`^the host puts test keys without check values$`, putNoKCV)
 	book.Step(`^the host puts test keys encrypted by the card's own data encryption key$`, putStaticDEK)
 	book.Step(`^the host replaces the test keys by keys of another length$`, replaceLength)
-	book.Step(`^the host puts test key (\d) alone$`, putOne)
+	book.Step(`^the host puts test key (\d) alone$`, func(ctx context.Context, id int) error {
+		return putOne(ctx, bench.TestKVN, bench.OtherKVN, id)
+	})
+	book.Step(`^the host adds test key (\d) alone$`, func(ctx context.Context, id int) error {
+		return putOne(ctx, 0, bench.TestKVN, id)
+	})
 	book.Step(`^the host puts the first part of a chain of test keys$`, func(ctx context.Context) error {
 		return spoiled(ctx, func(p *gp.PutKey) { p.More = true })
 	})
@@ -207,13 +212,14 @@ func replaceLength(ctx context.Context) error {
 	return send(ctx, bench.TestKVN, set, nil)
 }
 
-// putOne replaces one key of the test set by that of the other one.
-func putOne(ctx context.Context, id int) error {
+// putOne puts one key of a set under the version of the test keys, in place of old or, with 00, as a
+// new one.
+func putOne(ctx context.Context, old, from keys.KVN, id int) error {
 	w := bench.From(ctx)
 	if w.Channel == nil {
 		return errNoChannel
 	}
-	set, err := w.TestSet(bench.OtherKVN)
+	set, err := w.TestSet(from)
 	if err != nil {
 		return err
 	}
@@ -222,7 +228,7 @@ func putOne(ctx context.Context, id int) error {
 	if err != nil {
 		return err
 	}
-	p := gp.PutKey{OldKVN: bench.TestKVN, FirstKeyID: keys.KeyID(id), Ne: apdu.MaxShortNe}
+	p := gp.PutKey{OldKVN: old, FirstKeyID: keys.KeyID(id), Ne: apdu.MaxShortNe}
 	p.KVN, p.Keys = bench.TestKVN, []gp.KeyData{data}
 	return w.Secure(ctx, p.Command())
 }

@@ -27,6 +27,8 @@ func AddSteps(book *script.Book) {
 	book.Step(`^many applications on the card$`, many)
 	book.Step(`^the applet is selected$`, selectApplet)
 	book.Step(`^the host locks the applet in the channel$`, lockApplet)
+	book.Step(`^the applet is installed and deleted (\d+) times$`, installAndDelete)
+	book.Step(`^the load file is loaded, the applet installed, and both deleted, (\d+) times$`, loadAndDelete)
 	addStatusSteps(book)
 	addLoadSteps(book)
 	addLifeSteps(book)

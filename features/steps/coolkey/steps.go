@@ -31,6 +31,7 @@ func AddSteps(book *script.Book) {
 	book.Step(`^a key pair of (\d+) bits in slots (\d+) and (\d+)$`, keyPair)
 	book.Step(`^the host has keys made with P1 "([0-9A-F]{2})", P2 "([0-9A-F]{2})" and (\d+) bits$`, enroll)
 	book.Step(`^the proof of the key is right$`, proof)
+	addEnduranceSteps(book)
 	book.Step(`^the host has a session key, wrapped for the card$`, wrapKey)
 }
 

@@ -26,6 +26,8 @@ var operations = map[string]operation{
 	"installing an application": {withFile, install, contentState},
 	"locking an application":    {withInstance, lock, contentState},
 	"changing the life cycle":   {openISD, initialized, contentState},
+	"a handshake":               {nothing, begun, counterState},
+	"a wrong PIN":               {inApplet, wrongPIN, appletState},
 	"storing data":              {openISD, store, contentState},
 	"authenticating":            {begun, authenticate, counterState},
 	"creating an object":        {inApplet, createObject, appletState},
@@ -170,6 +172,16 @@ func store(ctx context.Context, j *job) error {
 	return send(ctx, j, apdu.Command{
 		CLA: 0x80, INS: gp.INSStoreData, P1: 0x90, Data: []byte{0x42, 0x04, 1, 2, 3, 4, 0x45, 0x04, 5, 6, 7, 8},
 	})
+}
+
+func nothing(context.Context, *job) error { return nil }
+
+func wrongPIN(ctx context.Context, j *job) error {
+	resp, err := j.Do(ctx, apdu.Command{CLA: 0xB0, INS: coolkey.INSVerifyPIN, Data: []byte("0000")})
+	if err == nil && resp.SW != apdu.SW9C02 {
+		err = fmt.Errorf("VERIFY PIN with a wrong PIN: %w", resp.SW)
+	}
+	return err
 }
 
 func begun(ctx context.Context, j *job) (err error) {
