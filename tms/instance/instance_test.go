@@ -291,7 +291,8 @@ func TestTwoInstancesTalkOverMutualTLS(t *testing.T) {
 
 	require.NoError(t, stopTKS())
 	i2, _ := open(t, dir, Options{Subsystems: []string{TPS},
-		Override: map[string]map[string]string{TPS: {"service.listen": "127.0.0.1:0"}}})
+		Override: map[string]map[string]string{TPS: {"service.listen": "127.0.0.1:0",
+			"admin.socket": "none"}}}) // the first one has it
 	serve(t, i2)
 	code, h = health(t, clientOf(t, dir, ""), addressOf(t, i2, TPS, "https"))
 	assert.Equal(t, 503, code)
