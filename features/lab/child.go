@@ -48,6 +48,7 @@ type order struct {
 	Subsystems []string
 	Config     map[string]map[string]string
 	Keys       string // where a KRA takes RSA keys from; "" makes them
+	Fuse       int    // it kills itself at the n-th failpoint that it passes; 0: at none
 	Kill       string // the failpoint at which it kills itself whenever it comes there
 }
 
@@ -70,7 +71,7 @@ func serveChild() error {
 	if err := json.Unmarshal([]byte(os.Getenv(childEnv)), &o); err != nil {
 		return err
 	}
-	f := &fuse{at: o.Kill}
+	f := &fuse{left: o.Fuse, at: o.Kill}
 	opts := instance.Options{
 		Subsystems: o.Subsystems, Override: o.Config, Failpoint: f.burn,
 		Log: slog.New(slog.NewTextHandler(os.Stderr, nil)),

@@ -196,6 +196,26 @@ func (s *Processes) Restart(name string) error {
 	return err
 }
 
+// RestartDying starts the TPS again that was killed, and has it killed once more at the n-th failpoint that
+// it passes while it repairs what it finds, if there are so many, and then starts it again.
+func (s *Processes) RestartDying(n int) (died bool, err error) {
+	o := s.parts[ProcessTPS].order
+	o.Fuse = n
+	p, err := startProcess(ProcessTPS, o)
+	if err != nil {
+		return false, err
+	}
+	p.order.Fuse = 0
+	s.parts[ProcessTPS] = p
+	switch _, err = p.ask(askReconcile); {
+	case errors.Is(err, errDied):
+		return true, errors.Join(p.killed(), s.Restart(ProcessTPS))
+	case err != nil:
+		return false, err
+	}
+	return false, s.Arm(ProcessTPS, 0)
+}
+
 // Quiet waits until the TPS has no session under way: what a client that has gone left behind is done.
 func (s *Processes) Quiet() error {
 	_, err := s.parts[ProcessTPS].ask(askQuiet)

@@ -33,7 +33,11 @@ func (c cardCut) arm(w *world, n int) error {
 func (c cardCut) disarm(ctx context.Context, w *world, n int) (string, bool, error) {
 	reached := w.card.Count() >= n
 	w.card.SetFault(nil)
-	return fmt.Sprintf("command %d", n), reached, errors.Join(w.sys.Quiet(), w.again(ctx))
+	err := w.again(ctx)
+	if n%2 == 0 { // a person may be slow, or quick to put the card back
+		err = errors.Join(err, w.sys.Quiet())
+	}
+	return fmt.Sprintf("command %d", n), reached, err
 }
 
 // processCut kills a process at the n-th failpoint that it passes.
@@ -58,11 +62,24 @@ func (c processCut) disarm(ctx context.Context, w *world, n int) (string, bool, 
 		return at, false, w.sys.Quiet()
 	}
 	c.passed[at] = true
-	err = w.sys.Restart(c.name)
+	err = c.restart(w, n)
 	if n%2 == 0 { // a person may leave the card in the reader, or not
 		err = errors.Join(err, w.again(ctx))
 	}
 	return at, true, err
+}
+
+// restart starts the process again. A TPS repairs what it finds, and is killed at that, too, most times.
+func (c processCut) restart(w *world, n int) error {
+	again := n % 3
+	if c.name != lab.ProcessTPS || again == 0 {
+		return w.sys.Restart(c.name)
+	}
+	died, err := w.sys.RestartDying(again)
+	if died {
+		w.repairs++
+	}
+	return err
 }
 
 // bystander kills a process that takes no part, in the middle of the operation.

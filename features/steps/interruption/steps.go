@@ -202,7 +202,8 @@ func allRight(ctx context.Context) error {
 		if err != nil {
 			return fmt.Errorf("judging what was issued: %w", err)
 		}
-		report.Note(ctx, "%s, %s: %d certificates judged", r.stock, r.kind.name, n)
+		report.Note(ctx, "%s, %s: %d certificates judged, TPS killed %d times more while it repaired",
+			r.stock, r.kind.name, n, r.repairs)
 		report.Row(ctx, "points at which an operation was cut, and tried once more", columns,
 			fmt.Sprintf("%s (%s, %s)", r.op.name, r.stock, r.kind.name), row)
 		return nil

@@ -23,11 +23,12 @@ type world struct {
 	stock string
 	made  int64 // cards so far
 
-	card   *scene.Card
-	former *scene.Card // what card is to take the place of; nil for none
-	onCard bool        // nothing is archived
-	tries  int
-	pin    string // that the last try set, or would have set
+	card    *scene.Card
+	former  *scene.Card // what card is to take the place of; nil for none
+	onCard  bool        // nothing is archived
+	tries   int
+	repairs int    // in which the TPS was killed
+	pin     string // that the last try set, or would have set
 }
 
 // open starts a system for a stock and the kind of keys that its cards get.
