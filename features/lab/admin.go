@@ -24,10 +24,13 @@ func (l *Lab) LabelFile() string {
 	return filepath.Join(l.dir, instance.TPS, l.config[instance.TPS]["admin.labels"])
 }
 
+// Beside is the folder that laboratories of one run share, and that goes with them.
+func (l *Lab) Beside() string { return filepath.Dir(l.dir) }
+
 // ConfigDir writes the configuration as the system has it into a folder of its own, for commands that
 // read it from there, as they would from an instance that nobody shares. Whoever asks removes it.
 func (l *Lab) ConfigDir() (string, error) {
-	dir, err := os.MkdirTemp(filepath.Dir(l.dir), "config-")
+	dir, err := os.MkdirTemp(l.Beside(), "config-")
 	if err != nil {
 		return "", err
 	}

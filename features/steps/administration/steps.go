@@ -84,23 +84,26 @@ func (s *state) token(ctx context.Context) keys.CUID {
 // tmsBinary names a tms to take instead of building one.
 const tmsBinary = "TMS_BINARY"
 
-// command gives the real command, built once in a run.
-var command = sync.OnceValues(func() (string, error) {
+// building has one scenario build the command while others wait for it.
+var building sync.Mutex
+
+// command gives the real command, built once in a run beside its laboratories, which are removed together.
+func command(ctx context.Context, l *lab.Lab) (string, error) {
 	if path := os.Getenv(tmsBinary); path != "" {
 		return path, nil
 	}
-	// The same place in every run: nothing is left over that grows.
-	path := filepath.Join(os.TempDir(), fmt.Sprintf("tokenwright-tms-%d", os.Getuid()))
-	if err := os.MkdirAll(path, 0o700); err != nil {
-		return "", err
+	building.Lock()
+	defer building.Unlock()
+	path := filepath.Join(l.Beside(), "tms-of-administration")
+	if _, err := os.Stat(path); err == nil {
+		return path, nil
 	}
-	path = filepath.Join(path, fmt.Sprintf("tms-%d", os.Getpid()))
-	out, err := exec.Command("go", "build", "-o", path, "tokenwright/cmd/tms").CombinedOutput()
+	out, err := exec.CommandContext(ctx, "go", "build", "-o", path, "tokenwright/cmd/tms").CombinedOutput()
 	if err != nil {
 		return "", fmt.Errorf("building tms (%s can name one): %w\n%s", tmsBinary, err, out)
 	}
 	return path, nil
-})
+}
 
 // patience bounds one run of the command.
 const patience = time.Minute
@@ -128,7 +131,11 @@ func typesAs(ctx context.Context, who, line string) error {
 	if err != nil {
 		return err
 	}
-	st.out, st.errOut, st.code, err = run(ctx, append(args, flags...))
+	path, err := command(ctx, l)
+	if err != nil {
+		return err
+	}
+	st.out, st.errOut, st.code, err = run(ctx, path, append(args, flags...))
 	return err
 }
 
@@ -164,11 +171,7 @@ func (s *state) flags(l *lab.Lab, who string) ([]string, error) {
 	return []string{"--dir", s.dir}, nil
 }
 
-func run(ctx context.Context, args []string) (out, errOut string, code int, err error) {
-	path, err := command()
-	if err != nil {
-		return "", "", 0, err
-	}
+func run(ctx context.Context, path string, args []string) (out, errOut string, code int, err error) {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, path, args...)
