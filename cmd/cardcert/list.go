@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"tokenwright/features/capability"
 	"tokenwright/features/catalogue"
 	"tokenwright/features/conformance"
 )
@@ -44,6 +45,21 @@ func matches(c catalogue.Case, only []string) bool {
 		}
 	}
 	return len(only) == 0
+}
+
+func factsCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "facts",
+		Short: "List the facts about cards by which cases apply",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			w := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 0, 2, ' ', 0)
+			for _, name := range capability.Names() {
+				_, _ = fmt.Fprintf(w, "%s\t%s\n", name, capability.Known[name])
+			}
+			return w.Flush()
+		},
+	}
 }
 
 func coverageCommand() *cobra.Command {

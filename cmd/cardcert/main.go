@@ -28,6 +28,7 @@ reports what came of each.
   cardcert compare REFERENCE CARD   is a card of the same stock, by profiles
   cardcert list                     the cases, with clause, class and risk
   cardcert coverage                 the clauses, with the cases that test them
+  cardcert facts                    what a case may ask of a card
 
 A card in a reader is first identified, by SELECT and GET DATA alone. Cases that
 change its content or spend authentication tries run only with --consent and the

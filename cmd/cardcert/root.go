@@ -53,7 +53,7 @@ func run(ctx context.Context, args []string, in io.Reader, out, errOut io.Writer
 	root.SetArgs(args)
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
 	root.AddCommand(runCommand(), verifyCommand(), profileCommand(), compareCommand(), lotCommand(),
-		listCommand(), coverageCommand())
+		listCommand(), coverageCommand(), factsCommand())
 	return exitCode(root.ExecuteContext(ctx), errOut)
 }
 

@@ -33,6 +33,7 @@ type runFlags struct {
 	keys, stock      string
 	applet           string
 	only             []string
+	declare          map[string]string
 	seed             int64
 	quiet, stop      bool
 	json, html       string
@@ -71,6 +72,8 @@ the next run on that card does it first.`,
 	fl.StringVar(&f.destroy, "consent-destroy", "", "CUID of the card that may be used up")
 	fl.StringVar(&f.applet, "applet", "", "load file that may go to the card")
 	fl.StringArrayVar(&f.only, "only", nil, "cases: SEL-01, SEL, a tag or a feature; may be repeated")
+	fl.StringToStringVar(&f.declare, "declare", nil,
+		"what the vendor states: domains=true, tries=10; cardcert facts lists all")
 	fl.BoolVar(&f.stop, "stop", false, "end the run behind the first case that fails")
 	fl.StringVar(&f.json, "json", "", "write the report with its transcript here")
 	fl.StringVar(&f.html, "html", "", "write the report for people here, one page")
@@ -104,6 +107,7 @@ func (f *runFlags) run(ctx context.Context, in io.Reader, out io.Writer) error {
 		return err
 	}
 	defer func() { _ = conf.Source.Close() }()
+	conf.Announce, conf.Declared = out, f.declare
 	if !f.quiet {
 		conf.Progress = out
 	}

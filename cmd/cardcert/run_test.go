@@ -60,6 +60,20 @@ func TestNothingSelected(t *testing.T) {
 	require.Contains(t, errOut, "no case is selected")
 }
 
+func TestDeclaredFacts(t *testing.T) {
+	code, out, errOut := cardcert("run", "--sim", "gp211-scp02", "--only", "LCY-19", "--only", "GDA-12",
+		"--declare", "capabilities=true")
+	require.Equal(t, exitFailed, code, errOut) // the card does not do what was declared
+	require.Contains(t, out, "GDA-12  fail")
+	require.Contains(t, out, "LCY-19  not applicable")
+	code, _, errOut = cardcert("run", "--sim", "gp211-scp02", "--declare", "moon=true")
+	require.Equal(t, exitInconclusive, code)
+	require.Contains(t, errOut, "unknown fact")
+	code, out, _ = cardcert("facts")
+	require.Zero(t, code)
+	require.Contains(t, out, "pseudorandom")
+}
+
 func TestListAndCoverage(t *testing.T) {
 	code, out, _ := cardcert("list", "--only", "SEL")
 	require.Zero(t, code)

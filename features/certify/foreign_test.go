@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -123,6 +124,23 @@ func TestAWrongConsentSendsNothingBeyondIdentification(t *testing.T) {
 		require.Equal(t, []byte{0x00, 0xA4, 0x04, 0x00, 0x00}, f.sent[0])
 		require.Equal(t, []byte{0x80, 0xCA, 0x9F, 0x7F, 0x00}, f.sent[1])
 	}
+}
+
+// Who the card is gets told before anything beyond identification is sent, whatever else is shown.
+func TestTheCardIsNamedFirst(t *testing.T) {
+	f, st := newForeign(t, "sce7-scp03")
+	c := config(t, f, st, certify.Folder(t.TempDir()), "SEL-02")
+	var told strings.Builder
+	c.Announce = &told
+	at := 0
+	f.onSend = func() {
+		if at == 0 && strings.Contains(told.String(), f.card.CUID().String()) {
+			at = len(f.sent)
+		}
+	}
+	_, err := certify.Run(context.Background(), c)
+	require.NoError(t, err)
+	require.Equal(t, 3, at)
 }
 
 func TestASyntheticLoadFileGoesToNoRealCard(t *testing.T) {

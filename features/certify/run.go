@@ -9,9 +9,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"strings"
 	"time"
 
+	"tokenwright/features/capability"
 	"tokenwright/features/catalogue"
 	"tokenwright/features/evidence"
 	"tokenwright/features/steps/bench"
@@ -34,6 +36,11 @@ type Config struct {
 	Journal  Journal
 	Tool     string
 	Progress io.Writer // nil shows none
+	// Announce is told who somebody's card is, before anything else is sent to it; nil leaves that
+	// to Progress.
+	Announce io.Writer
+	// Declared are facts about the card that its vendor states; they stand over what is found out.
+	Declared capability.Set
 	Sink     io.Writer // gets the transcript as it grows; may be nil
 	// StopAt, when not nil, ends the run behind the first result for which it is true.
 	StopAt func(evidence.Result) bool
@@ -47,6 +54,8 @@ var (
 	ErrUnfinished = errors.New("an earlier run has changed this card and was cut off")
 	// ErrSynthetic means that a load file made for virtual cards was to go to another one.
 	ErrSynthetic = errors.New("the load file is a synthetic one, which goes to virtual cards alone")
+	// ErrFact means that a fact was declared that no case asks for.
+	ErrFact = errors.New("unknown fact about a card")
 	// ErrNothing means that no case was selected.
 	ErrNothing = errors.New("no case is selected")
 )
@@ -72,6 +81,11 @@ func Run(ctx context.Context, c Config) (*evidence.Report, error) {
 	all, err := loaded()
 	if err != nil {
 		return nil, err
+	}
+	for name := range c.Declared {
+		if _, ok := capability.Known[name]; !ok {
+			return nil, fmt.Errorf("%w: %q; there are %s", ErrFact, name, strings.Join(capability.Names(), ", "))
+		}
 	}
 	if err := r.choose(all); err != nil {
 		return nil, err
@@ -134,7 +148,11 @@ func (r *run) prepare(ctx context.Context) (evidence.Header, error) {
 		Schema: evidence.Schema, Tool: r.Tool, Started: r.recorder.Begun().UTC(), Card: r.Source.Name(),
 		Reader: r.Source.Reader(), ATR: fmt.Sprintf("%X", link.ATR()), CUID: cuid, Seed: r.Seed,
 	}
-	fmt.Fprintf(r.Progress, "Card under test: %s (%s)\nCUID %s, ATR %s, seed %d\n",
+	shown := r.Progress
+	if r.Announce != nil && r.Source.Foreign() {
+		shown = r.Announce
+	}
+	fmt.Fprintf(shown, "Card under test: %s (%s)\nCUID %s, ATR %s, seed %d\n",
 		header.Card, header.Reader, header.CUID, header.ATR, header.Seed)
 	for _, consent := range []string{r.Consent, r.Destroy} {
 		if consent != "" && !strings.EqualFold(consent, cuid) {
@@ -182,6 +200,7 @@ func (r *run) discover(ctx context.Context, failures *counter, link *bench.Link)
 	if err != nil {
 		return err
 	}
+	maps.Copy(b.Facts, r.Declared)
 	_, err = b.Baseline(ctx)
 	return err
 }
