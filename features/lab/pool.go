@@ -62,7 +62,7 @@ func (p *Pool) startShared(ctx context.Context) (*Lab, error) {
 }
 
 func (p *Pool) make(ctx context.Context) error {
-	dir, err := os.MkdirTemp(scratch(), "tokenwright-lab-")
+	dir, err := makeScratch()
 	if err != nil {
 		return err
 	}
