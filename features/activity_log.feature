@@ -127,3 +127,61 @@ Feature: The activity log
     Then the command ends with exit code 2
     And the command says "--reason"
     And the recorded token is FORMATTED
+
+  Scenario Outline: It is the same wherever it is kept
+    Given the token database is kept in <home>
+    And "alan" administers as agent, administrator
+    And a blank card of stock "gp211-scp02"
+    When "alan" types: tms token add TOKEN --user alice --reason "delivery 7"
+    And "alice" enrolls the card
+    And "alan" types: tms token set-policy TOKEN PIN_RESET=YES --reason "as agreed"
+    And "alan" types: tms token set-state TOKEN SUSPENDED --reason "not in the bag"
+    And "alan" types: tms token list --user alice --state SUSPENDED --type userKey --from 2020-01-01 --limit 1
+    Then the command shows lines with
+      | TOKEN | SUSPENDED | alice | userKey | alan |
+    When "alan" types: tms token list --user alice --state ACTIVE
+    Then the command does not say "TOKEN"
+    When "alan" types: tms token set-state TOKEN TERMINATED --reason "left us"
+    And "alan" types: tms activity --token TOKEN
+    Then the command shows lines with
+      | TOKEN | token_status_change | success | alice | alan  | SUSPENDED to TERMINATED (3:6): left us    |
+      | TOKEN | cert_revocation     | success |       | alan  |                                           |
+      | TOKEN | token_status_change | success | alice | alan  | ACTIVE to SUSPENDED (4:3): not in the bag |
+      | TOKEN | token_modify        | success | alice | alan  | as agreed                                 |
+      | TOKEN | enrollment          | success | alice | alice | token enrolled                            |
+      | TOKEN | add                 | success | alice | alan  | delivery 7                                |
+    When "alan" types: tms activity --user alice --operation enrollment --result success --limit 1
+    Then the command shows lines with
+      | TOKEN | enrollment | success | alice |
+    When "alan" types: tms token show TOKEN
+    Then the command shows lines with
+      | certificate | signing    | revoked |
+      | certificate | encryption | revoked |
+    When "alan" sends GET "/tps/rest/activities?tokenID=TOKEN&operation=add"
+    Then the answer is 200 and holds
+      | entries.0.UserID | alice |
+    When "alan" asks for that activity alone
+    Then the answer is 200 and holds
+      | Operation | add   |
+      | TokenID   | TOKEN |
+    When "alan" types: tms token delete TOKEN --reason "shredded"
+    Then the command succeeds
+    And the token is not in the token database
+    When "alan" types: tms activity --token TOKEN --operation delete
+    Then the command shows lines with
+      | TOKEN | delete | success | alice | alan | token deleted, TERMINATED: shredded |
+
+    @postgresql
+    Examples: in an SQL database
+      | home       |
+      | PostgreSQL |
+
+    @slapd
+    Examples: in OpenLDAP
+      | home     |
+      | OpenLDAP |
+
+    @389ds
+    Examples: in the 389 Directory Server
+      | home                 |
+      | 389 Directory Server |

@@ -17,6 +17,7 @@ import (
 func addRESTSteps(sc *godog.ScenarioContext) {
 	sc.Step(`^"([^"]*)" sends ([A-Z]+) "([^"]*)"$`, sends)
 	sc.Step(`^"([^"]*)" sends ([A-Z]+) "([^"]*)" with$`, sendsWith)
+	sc.Step(`^"([^"]*)" asks for that activity alone$`, asksForOne)
 	sc.Step(`^the answer is (\d+)$`, answered)
 	sc.Step(`^the answer is (\d+) and holds$`, answeredWith)
 }
@@ -95,6 +96,19 @@ func answeredWith(ctx context.Context, want int, members *godog.Table) error {
 		}
 	}
 	return nil
+}
+
+// asksForOne follows the id of the first activity of the last answer.
+func asksForOne(ctx context.Context, who string) error {
+	var v any
+	if err := json.Unmarshal([]byte(from(ctx).body), &v); err != nil {
+		return err
+	}
+	id, err := member(v, "entries.0.id")
+	if err != nil {
+		return err
+	}
+	return request(ctx, who, http.MethodGet, fmt.Sprintf("/tps/rest/activities/%v", id), "")
 }
 
 func member(v any, path string) (any, error) {
