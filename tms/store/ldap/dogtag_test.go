@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/base64"
 	"fmt"
+	"path/filepath"
 	"testing"
 	"time"
 
@@ -14,6 +15,8 @@ import (
 	"tokenwright/tms/gp/keys"
 	"tokenwright/tms/store"
 	"tokenwright/tms/store/ldap"
+	"tokenwright/tms/store/migrate"
+	"tokenwright/tms/store/sql"
 	"tokenwright/tms/token"
 )
 
@@ -61,7 +64,7 @@ func fillAsDogtag(t *testing.T, d *servers.Directory, activities int) ldap.Confi
 		put(t, c, "cn="+name+",ou=Activities,"+conf.BaseDN, "tokenActivity", map[string]string{
 			"cn": name, "tokenID": "40906145C76224192D2B", "tokenUserID": "alice", "tokenIP": "192.0.2.1",
 			"tokenOp": "cert_restoration", "tokenResult": "success", "tokenMsg": fmt.Sprint(n),
-			"tokenType": "userKey", "dateOfCreate": fmt.Sprintf("202301020304%02dZ", n/10),
+			"tokenType": "userKey", "dateOfCreate": fmt.Sprintf("202301020304%02dZ", n/20),
 		})
 	}
 	return conf
@@ -208,4 +211,30 @@ func TestDogtagsAuthority(t *testing.T) {
 	certs, err := s.Certificates(t.Context(), store.CertQuery{Serial: "2a"})
 	require.NoError(t, err)
 	require.Equal(t, "01ab", certs.Certificates[0].Authority)
+}
+
+// A Dogtag directory is copied into another home without being sorted.
+func TestDogtagsRecordsAreCopied(t *testing.T) {
+	c := fillAsDogtag(t, start(t, servers.Start389), 700)
+	c.ReadOnly = true
+	from, err := ldap.Open(t.Context(), c)
+	require.NoError(t, err)
+	defer func() { require.NoError(t, from.Close()) }()
+	to, err := sql.Open(t.Context(), filepath.Join(t.TempDir(), "tokens.db"))
+	require.NoError(t, err)
+	defer func() { require.NoError(t, to.Close()) }()
+	calls := 0
+	got, err := migrate.Run(t.Context(), from, to, migrate.Options{
+		State:    filepath.Join(t.TempDir(), "state"),
+		Progress: func(_, _ store.Counts) { calls++ },
+	})
+	require.NoError(t, err)
+	require.Equal(t, store.Counts{Tokens: 2, Activities: 700, Certificates: 1}, got)
+	require.Equal(t, 5, calls, "a page of tokens, of intents and of certificates, two of activities")
+	rec, err := to.Token(t.Context(), parseCUID(t, "40906145C76224192D2B"))
+	require.NoError(t, err)
+	require.Equal(t, "alice", rec.UserID)
+	acts, err := to.Activities(t.Context(), store.ActivityQuery{Limit: 1})
+	require.NoError(t, err)
+	require.Equal(t, "699", acts.Activities[0].Message)
 }

@@ -110,7 +110,7 @@ func (s *Store) Count(ctx context.Context) (c store.Counts, err error) {
 		{s.intents, and(equals("objectClass", "tmsIntent"),
 			not(equals("tmsState", stateReserved))), &c.Intents},
 	} {
-		if s.bare && q.place == s.intents {
+		if s.noIntents && q.place == s.intents {
 			continue
 		}
 		if *q.n, err = s.pool.count(ctx, q.place, q.what); err != nil {

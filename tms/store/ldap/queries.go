@@ -226,7 +226,7 @@ func (s *Store) Intents(ctx context.Context, q store.IntentQuery) (page store.In
 	if err != nil {
 		return page, err
 	}
-	if s.bare {
+	if s.noIntents {
 		return page, nil
 	}
 	if err := s.settleFor(ctx, q.CUID); err != nil {

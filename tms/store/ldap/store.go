@@ -74,7 +74,8 @@ type Store struct {
 	pool                               *pool
 	log                                *slog.Logger
 	tokens, activities, certs, intents name
-	readOnly, bare                     bool // bare: the directory does not know our attributes
+	readOnly, noIntents                bool
+	bare                               bool // the directory does not know our attributes
 
 	ticker ticker
 	memory memory
@@ -189,6 +190,11 @@ func (s *Store) prepare(ctx context.Context) error {
 	}
 	s.bare = !known
 	if s.readOnly {
+		e, err := s.pool.read(ctx, s.intents, noAttributes)
+		if err != nil {
+			return err
+		}
+		s.noIntents = e == nil
 		return s.lookForForeign(ctx)
 	}
 	for _, place := range []name{s.tokens, s.activities, s.certs, s.intents} {

@@ -34,6 +34,19 @@ type Source interface {
 	Count(ctx context.Context) (store.Counts, error)
 }
 
+// Streamer is a source that may have lists it can't put in order in bounded time.
+type Streamer interface {
+	// Stream gives everything of one list, in no order; ok is false where the list has an order.
+	Stream(ctx context.Context, list string, each func(store.Batch) error) (ok bool, err error)
+}
+
+// The lists that may be streamed.
+const (
+	StreamTokens       = "tokens"
+	StreamActivities   = "activities"
+	StreamCertificates = "certificates"
+)
+
 // Options say how to copy.
 type Options struct {
 	// State is the file that keeps the progress. It is removed when all is copied.
@@ -88,10 +101,15 @@ func Run(ctx context.Context, from Source, to store.Importer, o Options) (store.
 	if c.all, err = from.Count(ctx); err != nil {
 		return there, fmt.Errorf("source: %w", err)
 	}
+	streams := [4]string{StreamTokens, "", StreamCertificates, StreamActivities}
 	for n, list := range []func(context.Context, store.Cursor) (store.Batch, store.Cursor, error){
 		c.tokens, c.intents, c.certificates, c.activities,
 	} {
-		if err := c.list(ctx, &c.state.Lists[n], list); err != nil {
+		streamed, err := c.stream(ctx, &c.state.Lists[n], streams[n])
+		if err == nil && !streamed {
+			err = c.list(ctx, &c.state.Lists[n], list)
+		}
+		if err != nil {
 			return there, err
 		}
 	}
@@ -120,16 +138,43 @@ func (c *copier) list(ctx context.Context, at *position,
 		if err := c.to.Import(ctx, b); err != nil {
 			return fmt.Errorf("target: %w", err)
 		}
-		at.Count += int64(len(b.Tokens) + len(b.Activities) + len(b.Intents) + len(b.Certificates))
 		at.After, at.Done = next, next == ""
-		if err := c.save(); err != nil {
+		if err := c.taken(at, b); err != nil {
 			return err
 		}
-		if c.o.Progress != nil {
-			l := c.state.Lists
-			c.o.Progress(store.Counts{Tokens: l[0].Count, Intents: l[1].Count,
-				Certificates: l[2].Count, Activities: l[3].Count}, c.all)
+	}
+	return nil
+}
+
+// stream copies a list that the source can't put in order. One that was broken off begins again.
+func (c *copier) stream(ctx context.Context, at *position, list string) (bool, error) {
+	s, ok := c.from.(Streamer)
+	if !ok || list == "" || at.Done {
+		return at.Done, nil
+	}
+	at.Count = 0
+	ok, err := s.Stream(ctx, list, func(b store.Batch) error {
+		if err := c.to.Import(ctx, b); err != nil {
+			return fmt.Errorf("target: %w", err)
 		}
+		return c.taken(at, b)
+	})
+	if at.Done = ok && err == nil; at.Done {
+		err = c.save()
+	}
+	return ok, err
+}
+
+// taken keeps and tells the progress after a part was taken.
+func (c *copier) taken(at *position, b store.Batch) error {
+	at.Count += int64(len(b.Tokens) + len(b.Activities) + len(b.Intents) + len(b.Certificates))
+	if err := c.save(); err != nil {
+		return err
+	}
+	if c.o.Progress != nil {
+		l := c.state.Lists
+		c.o.Progress(store.Counts{Tokens: l[0].Count, Intents: l[1].Count,
+			Certificates: l[2].Count, Activities: l[3].Count}, c.all)
 	}
 	return nil
 }

@@ -38,12 +38,13 @@ func CheckPlans(t *testing.T, s *Store) {
 	t.Helper()
 	now := time.Now()
 	after := store.Position{At: now, Key: "1"}.Cursor()
+	card := store.Position{At: now, Key: keys.CUID{1}.String()}.Cursor()
 	for name, tq := range map[string]store.TokenQuery{
-		"all":    {After: after},
-		"user":   {UserID: "u", After: after},
-		"type":   {Type: "t", After: after},
-		"status": {Status: []token.State{token.Active}, After: after},
-		"time":   {ModifiedFrom: now, ModifiedUntil: now, After: after},
+		"all":    {After: card},
+		"user":   {UserID: "u", After: card},
+		"type":   {Type: "t", After: card},
+		"status": {Status: []token.State{token.Active}, After: card},
+		"time":   {ModifiedFrom: now, ModifiedUntil: now, After: card},
 	} {
 		q, err := tokenQuery(tq)
 		require.NoError(t, err)

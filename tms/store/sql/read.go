@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"tokenwright/tms/gp/keys"
 	"tokenwright/tms/store"
@@ -95,10 +96,14 @@ func tokenQuery(tq store.TokenQuery) (query, error) {
 		q.where("modified < ?", nanos(tq.ModifiedUntil))
 	}
 	p, ok, err := tq.After.Position()
-	if ok {
-		q.where("(modified, cuid) < (?, ?)", nanos(p.At), p.Key)
+	if !ok {
+		return q, err
 	}
-	return q, err
+	if _, err := keys.ParseCUID(p.Key); err != nil {
+		return q, fmt.Errorf("%w: cursor of another question", store.ErrInvalid)
+	}
+	q.where("(modified, cuid) < (?, ?)", nanos(p.At), p.Key)
+	return q, nil
 }
 
 // Activities returns a page of activities, the latest first.
@@ -214,9 +219,13 @@ func (q *query) where(cond string, args ...any) {
 	q.args = append(q.args, args...)
 }
 
-// equal adds a condition unless value is empty.
+// equal adds a condition unless value is empty. Text that no record can hold equals nothing: some
+// databases would not even take it for a question.
 func (q *query) equal(column, value string) {
-	if value != "" {
+	switch {
+	case strings.ContainsRune(value, 0) || !utf8.ValidString(value):
+		q.where("1 = 0")
+	case value != "":
 		q.where(column+" = ?", value)
 	}
 }

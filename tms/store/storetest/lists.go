@@ -286,6 +286,20 @@ func testHostileQuestions(t *testing.T, f *fixture) {
 	invalid("activities after a token", err)
 	_, err = f.Intents(f.ctx, store.IntentQuery{After: alien})
 	invalid("intents after a token", err)
+	_, err = f.Tokens(f.ctx, store.TokenQuery{
+		After: store.Position{At: epoch, Key: "a\x00\xff"}.Cursor(),
+	})
+	invalid("tokens after no card", err)
+	for _, text := range []string{"a\x00b", "\xff", "*", strings.Repeat("x", 100_000)} {
+		page, err := f.Tokens(f.ctx, store.TokenQuery{UserID: text, Type: text})
+		if err != nil || len(page.Tokens) > 0 {
+			t.Errorf("tokens of user %.20q: %d, %v", text, len(page.Tokens), err)
+		}
+		acts, err := f.Activities(f.ctx, store.ActivityQuery{UserID: text, Session: text})
+		if err != nil || len(acts.Activities) > 0 {
+			t.Errorf("activities of user %.20q: %d, %v", text, len(acts.Activities), err)
+		}
+	}
 	_, err = f.Tokens(f.ctx, store.TokenQuery{Limit: -1})
 	invalid("page of -1", err)
 	_, err = f.Tokens(f.ctx, store.TokenQuery{Status: make([]token.State, 5000)})
