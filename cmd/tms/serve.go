@@ -21,6 +21,9 @@ only clients that their tps.list names, a CA those of its agents.list. A CA offe
 OCSP to everybody, over plain HTTP where publish.listen says, and so does an OCSP responder apart from
 its CAs (tms ocsp --help). GET /healthz answers 200 while a subsystem can do its work.
 
+TPS and CAs are administered while they run: over the Unix socket admin.sock in their directories, and
+where admin.listen says, over HTTPS with client certificates (tms admin --help, tms token --help).
+
 What operations will not find is warned about at the start: a connection, a profile, a load file.
 
 --plain adds a listener without TLS for the TPS, on a loopback address only: for the old test
