@@ -62,11 +62,11 @@ func (r *run) restore(ctx context.Context, keep bool) error {
 
 // finish restores at the end of a run, an interrupted one too, and holds the card against what it was.
 func (r *run) finish(ctx context.Context) error {
-	if !slices.ContainsFunc(r.cases, func(c bound) bool { return c.Risk != catalogue.None }) {
-		return nil
-	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), settleTime)
 	defer cancel()
+	if !slices.ContainsFunc(r.cases, func(c bound) bool { return c.Risk != catalogue.None }) {
+		return r.patiently(ctx, func() error { return r.bench.SameAs(ctx, r.bench.Initial()) })
+	}
 	if err := r.patiently(ctx, func() error { return r.restore(ctx, false) }); err != nil {
 		return fmt.Errorf("the card is not what it was, the next run will put it back: %w", err)
 	}

@@ -37,6 +37,16 @@ func (b *Bench) Restore(ctx context.Context, before []string, keep bool) error {
 	if err := b.restoreContent(ctx, before, keep); err != nil {
 		return fmt.Errorf("removing what was loaded: %w", err)
 	}
+	return b.compare(ctx, before, keep)
+}
+
+// SameAs looks anew at the card's content, and gives ErrNotRestored when it is not that of before.
+func (b *Bench) SameAs(ctx context.Context, before []string) error {
+	b.Changed()
+	return b.compare(ctx, before, false)
+}
+
+func (b *Bench) compare(ctx context.Context, before []string, keep bool) error {
 	after, err := b.Baseline(ctx)
 	if err != nil {
 		return err

@@ -44,6 +44,17 @@ func (w *Work) Check(c verdict.Check) {
 	w.record.Add(evidence.Record{Kind: evidence.KindCheck, Check: &c})
 }
 
+// Readable says that data of the last answer could be read; it fails the case when they could not.
+func (w *Work) Readable(what string, err error) bool {
+	if err != nil {
+		w.Check(verdict.Check{
+			Kind: verdict.Member, Subject: what, Exchange: w.Last.N, Got: []string{err.Error()},
+			Want: []string{"readable"},
+		})
+	}
+	return err == nil
+}
+
 // Remark records something for whoever reads the report.
 func (w *Work) Remark(format string, args ...any) {
 	w.record.Add(evidence.Record{Kind: evidence.KindNote, Text: fmt.Sprintf(format, args...)})

@@ -64,8 +64,8 @@ func everyStarts(ctx context.Context, text string) error {
 		return err
 	}
 	reg, err := entries(w)
-	if err != nil {
-		return err
+	if !w.Readable("entries of the registry", err) {
+		return nil
 	}
 	c := verdict.Check{
 		Kind: verdict.Member, Subject: "first bytes of each AID", Exchange: w.Last.N,
@@ -81,8 +81,8 @@ func everyStarts(ctx context.Context, text string) error {
 func hasEntries(ctx context.Context, n int) error {
 	w := bench.From(ctx)
 	reg, err := entries(w)
-	if err != nil {
-		return err
+	if !w.Readable("entries of the registry", err) {
+		return nil
 	}
 	w.Check(verdict.Check{
 		Kind: verdict.Member, Subject: "entries", Exchange: w.Last.N, Got: []string{fmt.Sprint(len(reg))},
@@ -145,8 +145,8 @@ func entries(w *bench.Work) (gp.Registry, error) {
 func eachOnce(ctx context.Context) error {
 	w := bench.From(ctx)
 	reg, err := entries(w)
-	if err != nil {
-		return err
+	if !w.Readable("entries of the registry", err) {
+		return nil
 	}
 	var got, want []string
 	for _, e := range reg {
