@@ -93,6 +93,20 @@ Feature: Secure channel protocol 02
     Then the card answers 9000 or 6A88
     And the channel still works
 
+  @gpcs-E.4.6 @beyond @negative
+  Scenario: SC2-13 Wrong padding and a wrong MAC are refused by the same status word
+    Applies: scp == 2 and keys
+    An attacker who can tell them apart reads encrypted commands. How long each takes is in the report.
+    Given a secure channel at level "03"
+    When the host sends "80F28002 02 4F00 00" in the channel with a wrong MAC
+    And the status word is noted as "wrong MAC"
+    Given a secure channel at level "03"
+    When the host sends "80F28002 02 4F00 00" in the channel with its encryption spoiled
+    And the status word is noted as "wrong padding"
+    Then "wrong padding" is the same as "wrong MAC"
+    And the channel is aborted
+    And nothing has changed
+
   @gpcs-E.1.6 @must @negative
   Scenario: SC2-14 A plain command in a channel is refused, and aborts it
     Applies: scp == 2 and keys

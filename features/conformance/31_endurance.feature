@@ -34,3 +34,13 @@ Feature: Quality and endurance
     When the host has 30 key pairs of 2048 bits made
     Then the card answers 9000
     And the moduli are all different
+
+  @quality-time @beyond @content
+  Scenario: QUA-02 A key computes two hundred times
+    Applies: keys and coolkey
+    How long each took is in the report.
+    Given the applet is on the card, with room
+    And a channel to the applet at level "01"
+    And a key pair of 1024 bits in slots 2 and 3
+    When the key in slot 3 computes 200 times
+    Then each time the result is the same

@@ -1,8 +1,10 @@
 package coolkey
 
 import (
+	"bytes"
 	"context"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -10,12 +12,16 @@ import (
 	"tokenwright/features/script"
 	"tokenwright/features/steps/bench"
 	"tokenwright/features/verdict"
+	"tokenwright/tms/coolkey"
+	"tokenwright/tms/gp/apdu"
 )
 
 func addEnduranceSteps(book *script.Book) {
 	book.Step(`^the holder logs in (\d+) times$`, logInOften)
 	book.Step(`^the last of them took no more than twice as long as the first$`, noSlower)
 	book.Step(`^the host has (\d+) key pairs of (\d+) bits made$`, enrollOften)
+	book.Step(`^the key in slot (\d+) computes (\d+) times$`, computeOften)
+	book.Step(`^each time the result is the same$`, sameResults)
 	book.Step(`^the moduli are all different$`, moduliDiffer)
 }
 
@@ -81,6 +87,53 @@ func enrollOften(ctx context.Context, n, bits int) error {
 		moduli = append(moduli, key.N.FillBytes(make([]byte, bits/8))...)
 	}
 	w.Note(noteModuli, append(binary.BigEndian.AppendUint16(nil, uint16(bits/8)), moduli...))
+	return nil
+}
+
+// noteResults keeps a byte for each computation: 1 when it gave what the first one did.
+const noteResults = "results"
+
+// computeOften has a public key encrypt the same block again and again, in the channel.
+func computeOften(ctx context.Context, slot, n int) error {
+	w := bench.From(ctx)
+	if w.Channel == nil {
+		return errNoChannel
+	}
+	data := append([]byte{0x00, 0x03, 0x01, 0x00, 0x80, 0x00}, bytes.Repeat([]byte{0x5A}, 127)...)
+	cmd := apdu.Command{CLA: 0x80, INS: coolkey.INSComputeCrypt, P1: byte(slot), P2: 0x04, Data: data}
+	var first, results []byte
+	for range n {
+		a, err := w.Channel.Send(ctx, cmd)
+		if err == nil {
+			err = errors.Join(a.Protection, a.Resp.Err())
+		}
+		if err != nil {
+			return err
+		}
+		if first == nil {
+			first = a.Resp.Data
+		}
+		same := byte(0)
+		if bytes.Equal(first, a.Resp.Data) && len(first) > 0 {
+			same = 1
+		}
+		results = append(results, same)
+	}
+	w.Note(noteResults, results)
+	return nil
+}
+
+func sameResults(ctx context.Context) error {
+	w := bench.From(ctx)
+	results, err := w.Noted(noteResults)
+	if err != nil {
+		return err
+	}
+	c := verdict.Check{Kind: verdict.Member, Subject: "results like the first", Want: []string{"1"}}
+	for _, r := range results {
+		c.Got = append(c.Got, fmt.Sprint(r))
+	}
+	w.Check(c)
 	return nil
 }
 

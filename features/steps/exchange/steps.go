@@ -30,6 +30,7 @@ func AddSteps(book *script.Book) {
 	book.Step(`^the answer holds "([0-9A-F/]+)" equal to "([^"]*)"$`, holdsEqual)
 	book.Step(`^"([0-9A-F/]+)" of the answer is one of "([^"]*)"$`, oneOf)
 	book.Step(`^the answer does not hold "([0-9A-F/]+)"$`, holdsNot)
+	book.Step(`^the status word is noted as "([^"]*)"$`, noteSW)
 	book.Step(`^the answer is noted as "([^"]*)"$`, note)
 	book.Step(`^bytes (\d+) to (\d+) of the answer are noted as "([^"]*)"$`, noteBytes)
 	book.Step(`^the host sends every instruction of class 80 that changes nothing$`, everyInstruction)
@@ -201,6 +202,12 @@ func holdsEqual(ctx context.Context, path, text string) error {
 		have = hex(got)
 	}
 	check(ctx, verdict.Member, "data object "+path, []string{have}, []string{hex(want)})
+	return nil
+}
+
+func noteSW(ctx context.Context, name string) error {
+	w := bench.From(ctx)
+	w.Note(name, []byte{byte(w.Last.Wire.SW >> 8), byte(w.Last.Wire.SW)})
 	return nil
 }
 

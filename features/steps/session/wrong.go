@@ -20,6 +20,7 @@ import (
 func addWrongSteps(book *script.Book) {
 	book.Step(`^the host sends "([^"]*)" in the channel with a wrong MAC$`, wrongMAC)
 	book.Step(`^the host sends "([^"]*)" in the channel with a MAC that is cut short$`, shortMAC)
+	book.Step(`^the host sends "([^"]*)" in the channel with its encryption spoiled$`, spoiltData)
 	book.Step(`^the host sends "([^"]*)" in the channel with a MAC made by the key for answers$`, answerMAC)
 	book.Step(`^the host sends "([^"]*)" in the channel as (SCP0[123]) with i "([0-9A-F]{2})" would$`, asOther)
 	book.Step(`^the host sends "([^"]*)" in the channel as at level "([0-9A-F]{2})"$`, asLevel)
@@ -78,6 +79,19 @@ func wrongMAC(ctx context.Context, text string) error {
 		return err
 	}
 	cmd.Data[len(cmd.Data)-1] ^= 0x01
+	return deliver(ctx, w, cmd)
+}
+
+// spoiltData changes a bit of the last encrypted block, so that what is decrypted ends in no padding.
+func spoiltData(ctx context.Context, text string) error {
+	w, cmd, err := wrapped(ctx, text)
+	if err != nil {
+		return err
+	}
+	if len(cmd.Data) < 16 {
+		return errors.New("the command has no encrypted data")
+	}
+	cmd.Data[len(cmd.Data)-9] ^= 0x01
 	return deliver(ctx, w, cmd)
 }
 
