@@ -76,15 +76,40 @@ type state struct {
 	runs   []*run
 }
 
-// run is one system, and at how many points an operation was cut there.
+// run is one stock and kind of keys, and at how many points an operation was cut with them.
 type run struct {
-	*world
+	*world // nil while no system is running
+	stock  string
 	op     operation
 	kind   kind
 	points map[string]int
 	names  map[string]bool // of failpoints
 	// commands is how many the card got in the operation.
-	commands int
+	commands       int
+	judged, killed int // certificates, and TPS while it repaired
+}
+
+// start starts a system, unless one is running.
+func (r *run) start(ctx context.Context) (err error) {
+	if r.world == nil {
+		r.world, err = open(ctx, r.stock, r.kind)
+	}
+	return err
+}
+
+// stop judges what the system has issued, and ends it.
+func (r *run) stop(ctx context.Context) error {
+	if r.world == nil {
+		return nil
+	}
+	n, err := judge.Everything(ctx, r.sys.Certificates())
+	if err != nil {
+		err = fmt.Errorf("judging what was issued: %w", err)
+	}
+	r.judged, r.killed = r.judged+n, r.killed+r.repairs
+	w := r.world
+	r.world = nil
+	return errors.Join(err, w.close(ctx))
 }
 
 type key struct{}
@@ -94,7 +119,9 @@ func from(ctx context.Context) *state { return ctx.Value(key{}).(*state) }
 func (s *state) close(ctx context.Context) error {
 	var errs []error
 	for _, r := range s.runs {
-		errs = append(errs, r.close(ctx))
+		if r.world != nil {
+			errs = append(errs, r.close(ctx))
+		}
 	}
 	return errors.Join(errs...)
 }
@@ -127,25 +154,29 @@ func choose(ctx context.Context, name string) (err error) {
 			if k.onCard && name == "recover" {
 				continue // there is nothing in the archive
 			}
-			w, err := open(ctx, stock, k)
-			if err != nil {
-				return fmt.Errorf("%s, %s: %w", stock, k.name, err)
-			}
-			st.runs = append(st.runs, &run{world: w, op: st.op, kind: k, points: map[string]int{},
+			st.runs = append(st.runs, &run{stock: stock, kind: k, op: st.op, points: map[string]int{},
 				names: map[string]bool{}})
 		}
 	}
 	return nil
 }
 
-// each does the same in every system.
+// each does the same with every stock and kind of keys. A long run has too many of them to have all
+// systems at a time.
 func each(ctx context.Context, f func(*run) error) error {
 	st := from(ctx)
 	if len(st.runs) == 0 {
 		return errors.New("nobody has said what the operation is")
 	}
 	for _, r := range st.runs {
-		if err := f(r); err != nil {
+		err := r.start(ctx)
+		if err == nil {
+			err = f(r)
+		}
+		if err == nil && long() {
+			err = r.stop(ctx)
+		}
+		if err != nil {
 			return fmt.Errorf("%s, %s: %w", r.stock, r.kind.name, err)
 		}
 	}
@@ -186,31 +217,38 @@ func archives(name string) bool {
 // allRight wants points of every kind, the named ones among them, and adds them to the table. That every
 // last try ended right was seen at each point.
 func allRight(ctx context.Context) error {
-	return each(ctx, func(r *run) error {
-		row := make([]int, len(columns))
-		for i, c := range columns {
-			n, asked := r.points[c]
-			if asked && n == 0 || len(r.points) == 0 {
-				return fmt.Errorf("it was cut at no point: %v", r.points)
-			}
-			if row[i] = n; !asked {
-				row[i] = report.None
-			}
+	for _, r := range from(ctx).runs {
+		err := r.stop(ctx)
+		if err == nil {
+			err = r.tell(ctx)
 		}
-		for _, name := range r.op.points {
-			if !r.names[name] && !(r.kind.onCard && archives(name)) {
-				return fmt.Errorf("nothing was killed at %s, only at %s", name,
-					strings.Join(slices.Sorted(maps.Keys(r.names)), ", "))
-			}
-		}
-		n, err := judge.Everything(ctx, r.sys.Certificates())
 		if err != nil {
-			return fmt.Errorf("judging what was issued: %w", err)
+			return fmt.Errorf("%s, %s: %w", r.stock, r.kind.name, err)
 		}
-		report.Note(ctx, "%s, %s: %d certificates judged, TPS killed %d times more while it repaired",
-			r.stock, r.kind.name, n, r.repairs)
-		report.Row(ctx, "points at which an operation was cut, and tried once more", columns,
-			fmt.Sprintf("%s (%s, %s)", r.op.name, r.stock, r.kind.name), row)
-		return nil
-	})
+	}
+	return nil
+}
+
+func (r *run) tell(ctx context.Context) error {
+	numbers := make([]int, len(columns))
+	for i, c := range columns {
+		n, asked := r.points[c]
+		if asked && n == 0 || len(r.points) == 0 {
+			return fmt.Errorf("it was cut at no point: %v", r.points)
+		}
+		if numbers[i] = n; !asked {
+			numbers[i] = report.None
+		}
+	}
+	for _, name := range r.op.points {
+		if !r.names[name] && !(r.kind.onCard && archives(name)) {
+			return fmt.Errorf("nothing was killed at %s, only at %s", name,
+				strings.Join(slices.Sorted(maps.Keys(r.names)), ", "))
+		}
+	}
+	report.Note(ctx, "%s, %s: %d certificates judged, TPS killed %d times more while it repaired",
+		r.stock, r.kind.name, r.judged, r.killed)
+	report.Row(ctx, "points at which an operation was cut, and tried once more", columns,
+		fmt.Sprintf("%s (%s, %s)", r.op.name, r.stock, r.kind.name), numbers)
+	return nil
 }
