@@ -53,7 +53,7 @@ func load(t *testing.T, db *stdsql.DB, size storetest.Size, card, small string) 
 		key_info, policy, created, modified, modified_by, modified_why, rev) %s SELECT %s, %s,
 		'type' || (n %% %d), %s END, '', 0, '1.4.58768072', '0201', '', %s, %s, 'loader', 'load', 1
 		FROM s`, numbers(size.Tokens), cardOf("n"), userOf("n"), storetest.Types, states, at, at))
-	card1 := fmt.Sprintf("(n %% %d)", size.Tokens)
+	card1 := fmt.Sprintf("(n / %d %% %d)", storetest.PerSession, size.Tokens)
 	step(fmt.Sprintf(`INSERT INTO activities (id, cuid, user_id, actor, ip, op, result, message, type,
 		session, at) %s SELECT n + 1, %s, %s, 'loader', '', %s END,
 		CASE n %% 2 WHEN 0 THEN 'success' ELSE 'failure' END, 'loaded', '', 's' || (n / %d),

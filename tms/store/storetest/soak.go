@@ -6,5 +6,5 @@ import "time"
 
 func init() {
 	concurrentFor = 2 * time.Minute
-	sizeLimit, sizeRounds = soakLimit, soakRounds
+	sizeLimit, sizeRounds, sizeWarmUp = soakLimit, soakRounds, soakWarmUp
 }
