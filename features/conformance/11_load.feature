@@ -226,3 +226,17 @@ Feature: INSTALL [for load] and LOAD
     Then the card refuses it with 6985, tolerated 6982
     And the registry does not list "{package}"
     And the free memory is as it was
+
+  @gpcs-9.3.5 @must @negative @content
+  Scenario: LOA-15 A load file that holds another package than was announced is refused
+    Applies: keys and load
+    Given the AIDs of the load file are known
+    And the free memory is noted
+    And a secure channel at level "01"
+    When the host sends "80E60200 [[{instance 9}] 00 00 00 00] 00" in the channel
+    Then the card answers 9000
+    When the host loads the file in blocks of 200 bytes
+    Then the card refuses it
+    And the registry does not list "{instance 9}"
+    And the registry does not list "{package}"
+    And the free memory is as it was

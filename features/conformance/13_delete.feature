@@ -84,10 +84,10 @@ Feature: DELETE
     And the channel still works
     And nothing has changed
 
-  @gpcs-7.6 @policy @negative @irreversible
+  @gpcs-7.6 @beyond @negative @irreversible
   Scenario: DEL-12 The last key set stays
     Applies: keys
-    Without it the card would be lost to its issuer.
+    The specification leaves it to the issuer; without its keys the card would be lost to token management.
     Given a secure channel at level "01"
     When the host sends "80E40000 [D201 {kvn}] 00" in the channel
     Then the card refuses it

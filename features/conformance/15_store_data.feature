@@ -89,3 +89,14 @@ Feature: STORE DATA
     Then the card refuses it
     And the channel still works
     And nothing has changed
+
+  @gpcs-11.11.2.3 @conditional @negative @irreversible
+  Scenario: STO-12 A data grouping of another length is refused whole
+    Applies: keys and version >= 211 and life < 127
+    Given a secure channel at level "01"
+    When the host sends "80E28800 [0070 03 450101 AABB]" in the channel
+    Then the card refuses it
+    When the host sends "80E28800 [0070 09 450101]" in the channel
+    Then the card refuses it
+    And the channel still works
+    And nothing has changed
