@@ -22,6 +22,9 @@ import (
 // readTimeout bounds every question, whatever the caller's patience.
 const readTimeout = 10 * time.Second
 
+// mapped is how much of a file is read through memory: all that SQLite can.
+const mapped = 2<<30 - 64<<10
+
 // applicationID marks a file as a token database (the four letters "tmsT").
 const applicationID = 0x746d7354
 
@@ -81,7 +84,7 @@ func open(ctx context.Context, path string, busy time.Duration) (*Store, error) 
 		return nil, err
 	}
 	db, err := sqlite.Open(ctx, path,
-		sqlite.Kind{ApplicationID: applicationID, Schema: schema, Busy: busy})
+		sqlite.Kind{ApplicationID: applicationID, Schema: schema, Busy: busy, Map: mapped})
 	if err != nil {
 		return nil, err
 	}

@@ -45,7 +45,12 @@ type Kind struct {
 	Schema []string
 	// Busy is how long a change waits for another process that writes; 0: five seconds.
 	Busy time.Duration
+	// Map is how many bytes of the file questions read through memory, at most 2 GiB: quicker where
+	// many rows are, but a disk that fails to answer ends the process.
+	Map int64
 }
+
+func (k Kind) mapped() string { return fmt.Sprintf("mmap_size(%d)", k.Map) }
 
 func (k Kind) busy() time.Duration {
 	if k.Busy > 0 {
@@ -97,7 +102,7 @@ func open(ctx context.Context, path string, k Kind) (_ *DB, err error) {
 	if db.writer, err = newWriter(ctx, db.writes, k); err != nil {
 		return nil, err
 	}
-	if db.reads, err = stdsql.Open("sqlite", dsn(path, k.busy(), "query_only(1)")); err != nil {
+	if db.reads, err = stdsql.Open("sqlite", dsn(path, k.busy(), "query_only(1)", k.mapped())); err != nil {
 		return nil, err
 	}
 	db.reads.SetMaxOpenConns(readers)
@@ -130,11 +135,13 @@ func create(path string) error {
 }
 
 // dsn names the file and what every connection to it is set to.
-func dsn(path string, busy time.Duration, pragma string) string {
+func dsn(path string, busy time.Duration, pragmas ...string) string {
 	q := url.Values{}
 	q.Add("_pragma", fmt.Sprintf("busy_timeout(%d)", busy.Milliseconds()))
 	q.Add("_pragma", "foreign_keys(1)")
-	q.Add("_pragma", pragma)
+	for _, p := range pragmas {
+		q.Add("_pragma", p)
+	}
 	q.Add("_pragma", fmt.Sprintf("cache_size(-%d)", cacheKiB))
 	u := url.URL{Scheme: "file", Opaque: (&url.URL{Path: path}).EscapedPath(), RawQuery: q.Encode()}
 	return u.String()
