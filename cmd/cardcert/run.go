@@ -34,6 +34,7 @@ type runFlags struct {
 	applet           string
 	only             []string
 	declare          map[string]string
+	strict           bool
 	seed             int64
 	quiet, stop      bool
 	json, html       string
@@ -74,6 +75,7 @@ the next run on that card does it first.`,
 	fl.StringArrayVar(&f.only, "only", nil, "cases: SEL-01, SEL, a tag or a feature; may be repeated")
 	fl.StringToStringVar(&f.declare, "declare", nil,
 		"what the vendor states: domains=true, tries=10; cardcert facts lists all")
+	fl.BoolVar(&f.strict, "strict", false, "tolerate nothing where a case is binding")
 	fl.BoolVar(&f.stop, "stop", false, "end the run behind the first case that fails")
 	fl.StringVar(&f.json, "json", "", "write the report with its transcript here")
 	fl.StringVar(&f.html, "html", "", "write the report for people here, one page")
@@ -107,7 +109,7 @@ func (f *runFlags) run(ctx context.Context, in io.Reader, out io.Writer) error {
 		return err
 	}
 	defer func() { _ = conf.Source.Close() }()
-	conf.Announce, conf.Declared = out, f.declare
+	conf.Announce, conf.Declared, conf.Strict = out, f.declare, f.strict
 	if !f.quiet {
 		conf.Progress = out
 	}

@@ -57,7 +57,7 @@ func (r *run) attempt(ctx context.Context, c bound) {
 	began := time.Now()
 	first := r.recorder.Add(evidence.Record{Kind: evidence.KindCase, Text: c.Title})
 	in := verdict.Input{
-		Class: c.Class, Negative: c.Negative, Applies: c.Applies,
+		Class: c.Class, Negative: c.Negative, Strict: r.Strict, Applies: c.Applies,
 		Facts:   capability.Restrict(c.Applies, r.bench.Facts),
 		LeftOut: r.allowed(c.Case),
 	}

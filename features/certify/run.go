@@ -29,6 +29,8 @@ type Config struct {
 	// Only selects cases by identifier, group, file or tag; empty takes all but those apart.
 	Only []string
 	Seed int64
+	// Strict tolerates nothing where a case is binding.
+	Strict bool
 	// Keys are the card's own; Set nil means that there are none.
 	Keys bench.KeySource
 	// LoadFile may be loaded to the card, nil where none may.

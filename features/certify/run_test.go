@@ -25,6 +25,7 @@ func simulated(t *testing.T, name string, only ...string) *evidence.Report {
 	t.Cleanup(func() { require.NoError(t, src.Close()) })
 	report, err := certify.Run(context.Background(), certify.Config{
 		Source: src, Only: only, Seed: 1, Keys: certify.FactoryKeys(st), LoadFile: file, Tool: "test",
+		Strict: true,
 	})
 	require.NoError(t, err)
 	return report

@@ -41,6 +41,9 @@ const (
 type Input struct {
 	Class    Class `json:"class"`
 	Negative bool  `json:"negative,omitempty"`
+	// Strict tolerates nothing where a case is binding: for cards that are to be exactly what their
+	// makers meant, as virtual ones are.
+	Strict bool `json:"strict,omitempty"`
 	// Applies is the expression of applicability over Facts, those of the facts that it needs.
 	Applies string         `json:"applies"`
 	Facts   capability.Set `json:"facts,omitempty"`
@@ -84,6 +87,8 @@ func Judge(in Input) Finding {
 		return Finding{Inconclusive, []string{"nothing was checked"}}
 	case in.Negative && !probed:
 		return Finding{Inconclusive, []string{"nobody looked whether the refusal left the state as it was"}}
+	case len(by[Deviation]) > 0 && in.Strict && in.Class != Policy:
+		return Finding{Fail, by[Deviation]}
 	case len(by[Deviation]) > 0:
 		return Finding{Deviation, by[Deviation]}
 	}

@@ -69,6 +69,16 @@ func TestJudge(t *testing.T) {
 	}{
 		{"all is well", verdict.Input{Checks: []verdict.Check{good}}, verdict.Pass},
 		{"one thing is wrong", verdict.Input{Checks: []verdict.Check{good, bad}}, verdict.Fail},
+		{"a deviation is one", verdict.Input{
+			Checks: []verdict.Check{sw("6A88", []string{"6985"}, []string{"6A88"})},
+		}, verdict.Deviation},
+		{"strictly a deviation is a failure", verdict.Input{
+			Strict: true, Checks: []verdict.Check{sw("6A88", []string{"6985"}, []string{"6A88"})},
+		}, verdict.Fail},
+		{"but not of a policy", verdict.Input{
+			Strict: true, Class: verdict.Policy,
+			Checks: []verdict.Check{sw("6A88", []string{"6985"}, []string{"6A88"})},
+		}, verdict.Deviation},
 		{"a policy is recorded", verdict.Input{
 			Class: verdict.Policy, Checks: []verdict.Check{bad},
 		}, verdict.Deviation},
