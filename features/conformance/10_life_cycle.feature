@@ -215,7 +215,7 @@ Feature: SET STATUS and life cycles
     Applies: keys
     Given a secure channel at level "01"
     When the host sends "80F04080 [{isd}]" in the channel
-    Then the card refuses it
+    Then the card refuses it with 6985, tolerated any error
     And the registry lists "{isd}" in the state of before
 
   @gpcs-6.4.2.1.2 @must @negative @content

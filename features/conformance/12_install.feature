@@ -179,3 +179,12 @@ Feature: INSTALL
     When the host sends "80E60800 [00 00 [{unknown}] [00] 00 00] 00" in the channel
     Then the card refuses it with 6A88, tolerated 6985 or 6A80
     And the registry lists "{instance 1}" in state "07"
+
+  @gpcs-11.5.2.3.2 @must @negative @content
+  Scenario: INS-28 A token for an installation is refused where none is called for
+    Applies: keys and load
+    Given the load file is on the card
+    And a secure channel at level "01"
+    When the host sends "80E60C00 [[{package}] [{module}] [{instance 1}] [00] [C900] [{zero 64}]] 00" in the channel
+    Then the card refuses it with 6985, tolerated any error
+    And the registry does not list "{instance 1}"
