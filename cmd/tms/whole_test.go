@@ -104,17 +104,23 @@ func (alice) NewPIN(context.Context, int, int) (wire.Secret, error) {
 
 // enroll makes a card alice's.
 func (w *whole) enroll(card *simcard.Card) error {
+	client := esc.Client{URL: "https://" + w.tps, TLS: w.trust(), Prompter: alice{}}
+	ctx, cancel := context.WithTimeout(w.t.Context(), 2*deadline)
+	defer cancel()
+	require.NoError(w.t, card.PowerOn())
+	_, err := client.Run(ctx, esc.Request{Operation: wire.OpEnroll, TokenType: "userKey", ATR: card.ATR()},
+		card)
+	return err
+}
+
+// trust is the instance's own CA.
+func (w *whole) trust() *tls.Config {
+	w.t.Helper()
 	ca, err := os.ReadFile(filepath.Join(w.dir, "ca", "ca.crt"))
 	require.NoError(w.t, err)
 	pool := x509.NewCertPool()
 	require.True(w.t, pool.AppendCertsFromPEM(ca))
-	client := esc.Client{URL: "https://" + w.tps, TLS: &tls.Config{RootCAs: pool}, Prompter: alice{}}
-	ctx, cancel := context.WithTimeout(w.t.Context(), 2*deadline)
-	defer cancel()
-	require.NoError(w.t, card.PowerOn())
-	_, err = client.Run(ctx, esc.Request{Operation: wire.OpEnroll, TokenType: "userKey", ATR: card.ATR()},
-		card)
-	return err
+	return &tls.Config{RootCAs: pool, MinVersion: tls.VersionTLS12}
 }
 
 // ok runs a command that must succeed.
@@ -134,8 +140,10 @@ func TestFiveProcessesEnroll(t *testing.T) {
 	card, err := simcard.New(kind, simcard.WithSeed(11))
 	require.NoError(t, err)
 	defer card.Close()
+	client := &http.Client{Timeout: 5 * time.Second, Transport: &http.Transport{
+		TLSClientConfig: w.trust(), DisableKeepAlives: true}}
 	require.Eventually(t, func() bool {
-		res, err := insecure.Get("https://" + w.tps + instance.PathHealth)
+		res, err := client.Get("https://" + w.tps + instance.PathHealth)
 		return err == nil && res.Body.Close() == nil && res.StatusCode == http.StatusOK
 	}, deadline, 50*time.Millisecond)
 	require.NoError(t, w.enroll(card))
@@ -178,7 +186,3 @@ func TestFiveProcessesEnroll(t *testing.T) {
 		assert.NotContains(t, p.output(), "level=ERROR", name)
 	}
 }
-
-// insecure asks for health alone, which is no secret.
-var insecure = &http.Client{Timeout: 5 * time.Second, Transport: &http.Transport{
-	TLSClientConfig: &tls.Config{InsecureSkipVerify: true}, DisableKeepAlives: true}} //nolint:gosec // as said
