@@ -27,11 +27,15 @@ type embedded struct {
 }
 
 func startEmbedded(users []people.User) (*embedded, error) {
-	d, err := lab.StartDirectory(loopback.Addr(0), users)
+	port, err := loopback.Port() // it is started again there
 	if err != nil {
 		return nil, err
 	}
-	return &embedded{at: d.Port(), running: d}, nil
+	d, err := lab.StartDirectory(loopback.Addr(port), users)
+	if err != nil {
+		return nil, err
+	}
+	return &embedded{at: port, running: d}, nil
 }
 
 func (d *embedded) port() int { return d.at }
