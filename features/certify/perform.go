@@ -88,6 +88,7 @@ func (r *run) play(ctx context.Context, c bound) ([]verdict.Check, error) {
 	if err != nil {
 		return nil, fmt.Errorf("the case could not begin: %w", err)
 	}
+	r.touched = r.touched || b == r.bench && c.Risk != catalogue.None
 	ctx, work := bench.Begin(ctx, b, c.Case, r.recorder)
 	for _, s := range c.steps {
 		if err = s.Run(ctx); err != nil {
@@ -95,10 +96,11 @@ func (r *run) play(ctx context.Context, c bound) ([]verdict.Check, error) {
 		}
 	}
 	if b == r.bench {
-		if err := r.settle(ctx, c.Case); err != nil {
-			r.recorder.Add(evidence.Record{Kind: evidence.KindNote, Text: err.Error()})
+		if serr := r.settle(ctx, c.Case); serr != nil {
+			r.recorder.Add(evidence.Record{Kind: evidence.KindNote, Text: serr.Error()})
 			r.stopped = true
-			fmt.Fprintf(r.Progress, "The run ends here: %v\n", err)
+			fmt.Fprintf(r.Progress, "The run ends here: %v\n", serr)
+			err = errors.Join(err, serr)
 		}
 	}
 	return work.Checks, err

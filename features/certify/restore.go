@@ -3,9 +3,7 @@ package certify
 import (
 	"context"
 	"fmt"
-	"slices"
 
-	"tokenwright/features/catalogue"
 	"tokenwright/tms/gp/keys"
 )
 
@@ -34,6 +32,9 @@ func (r *run) recover(ctx context.Context) (bool, error) {
 	}
 	if r.Consent == "" && r.Destroy == "" {
 		return false, fmt.Errorf("%w: with --consent %s this one puts it back first", ErrUnfinished, r.bench.CUID)
+	}
+	if r.bench.Facts["keys"] != "true" {
+		return false, fmt.Errorf("%w: it takes the card's keys to put it back", ErrUnfinished)
 	}
 	fmt.Fprintf(r.Progress, "Putting back what an earlier run has changed.\n")
 	r.bench.Base.KVN = keys.KVN(e.KVN)
@@ -64,7 +65,7 @@ func (r *run) restore(ctx context.Context, keep bool) error {
 func (r *run) finish(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), settleTime)
 	defer cancel()
-	if !slices.ContainsFunc(r.cases, func(c bound) bool { return c.Risk != catalogue.None }) {
+	if !r.touched {
 		return r.patiently(ctx, func() error { return r.bench.SameAs(ctx, r.bench.Initial()) })
 	}
 	if err := r.patiently(ctx, func() error { return r.restore(ctx, false) }); err != nil {

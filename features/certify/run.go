@@ -70,6 +70,7 @@ type run struct {
 	recorder *evidence.Recorder
 	results  []evidence.Result
 	stopped  bool
+	touched  bool // a case that changes the card was played on it
 	keep     bool // the load file may stay behind the case under way
 }
 

@@ -208,7 +208,7 @@ Feature: Secure channel protocol 02
     When the host asks for a handshake
     Then the card challenge follows from the AID
 
-  @gpcs-11.1.5 @must @negative
+  @gpcs-11.1.5 @must @negative @irreversible
   Scenario: SC2-25 A protected command holds 247 bytes of data
     Applies: scp == 2 and keys
     Given a secure channel at level "01"
@@ -217,7 +217,7 @@ Feature: Secure channel protocol 02
     And the channel still works
     And nothing has changed
 
-  @gpcs-11.1.5 @must @negative
+  @gpcs-11.1.5 @must @negative @irreversible
   Scenario: SC2-26 An encrypted command holds 239 bytes of data
     Applies: scp == 2 and keys
     Given a secure channel at level "03"

@@ -285,7 +285,7 @@ Feature: Secure channel protocol 03
     Then the card refuses it with 6982, tolerated 6988 or 6A80 or 6700
     And nothing has changed
 
-  @gpcs-11.1.5 @must @negative
+  @gpcs-11.1.5 @must @negative @irreversible
   Scenario: SC3-29 A protected command holds 239 bytes of data
     Applies: scp == 3 and keys
     Given a secure channel at level "03"

@@ -203,7 +203,7 @@ Feature: SET STATUS and life cycles
     Then the card answers 9000
     And the registry lists "{isd}" in state "07"
 
-  @gpcs-11.10.2.1 @conditional @content
+  @gpcs-11.10.2.1 @conditional @irreversible
   Scenario: LCY-19 A security domain is locked with its applications
     Applies: keys and domains
     Given a secure channel at level "01"

@@ -19,7 +19,7 @@ Feature: STORE DATA
     When the host sends "80CA004500" in the channel
     Then the answer is "45 [0102030405]"
 
-  @gpcs-11.11.2.3 @must @negative
+  @gpcs-11.11.2.3 @must @negative @irreversible
   Scenario: STO-03 Data that the card makes itself cannot be stored
     Applies: keys
     Given a secure channel at level "01"
@@ -32,7 +32,7 @@ Feature: STORE DATA
     And the channel still works
     And nothing has changed
 
-  @gpcs-11.11.2.2 @must @negative
+  @gpcs-11.11.2.2 @must @negative @irreversible
   Scenario: STO-04 A block that is skipped is refused
     Applies: keys
     Given a secure channel at level "01"
@@ -72,7 +72,7 @@ Feature: STORE DATA
     Then the card refuses it with 6982
     And nothing has changed
 
-  @gpcs-11.11.3.2 @conditional @negative
+  @gpcs-11.11.3.2 @conditional @negative @irreversible
   Scenario: STO-10 A value that is too long is refused
     Applies: keys
     Given a secure channel at level "01"
@@ -81,7 +81,7 @@ Feature: STORE DATA
     And the channel still works
     And nothing has changed
 
-  @gpcs-11.11.2.3 @must @negative
+  @gpcs-11.11.2.3 @must @negative @irreversible
   Scenario: STO-11 Data objects that do not add up are refused whole
     Applies: keys
     Given a secure channel at level "01"

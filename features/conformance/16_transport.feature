@@ -7,7 +7,7 @@ Feature: Classes, instructions and lengths
     And the issuer security domain is still selected
     And nothing has changed
 
-  @gpcs-11.1.3 @beyond @negative
+  @gpcs-11.1.3 @beyond @negative @irreversible
   Scenario: GEN-02 Instructions that are none are refused
     When the host sends every instruction of class 80 that changes nothing
     Then the card does none of them
@@ -58,7 +58,7 @@ Feature: Classes, instructions and lengths
     Then the card refuses it with 6700, tolerated 9000
     And the issuer security domain is still selected
 
-  @iso7816-5.1 @beyond
+  @iso7816-5.1 @beyond @irreversible
   Scenario: GEN-09 Every instruction answers every form of a command with a status word that says something
     Applies: keys
     Given a secure channel at level "01"
@@ -81,7 +81,7 @@ Feature: Classes, instructions and lengths
     When the host has keys made with P1 "02", P2 "03" and 2048 bits
     Then the card answers 9000
 
-  @gpcs-11.1.5 @beyond @negative
+  @gpcs-11.1.5 @beyond @negative @irreversible
   Scenario: GEN-10 Lengths of data objects in strange forms break nothing
     Applies: keys
     Given a secure channel at level "01"

@@ -37,6 +37,15 @@ func (r *Report) Verify() error {
 		}
 		counts[res.Finding.Verdict]++
 	}
+	judged := 0
+	for _, rec := range r.Transcript {
+		if rec.Kind == KindVerdict {
+			judged++
+		}
+	}
+	if judged != len(r.Results) {
+		return fmt.Errorf("%w: it has %d cases, and its transcript %d", ErrVerdict, len(r.Results), judged)
+	}
 	if !maps.Equal(counts, r.Counts) {
 		return fmt.Errorf("%w: its summary counts other verdicts", ErrVerdict)
 	}

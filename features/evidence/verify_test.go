@@ -63,9 +63,12 @@ func TestForgedReportsAreRefused(t *testing.T) {
 		return &r.Results[i]
 	}
 	forgeries := map[string]func(r *evidence.Report){
-		"a verdict":              func(r *evidence.Report) { passed(r).Finding = verdict.Finding{Verdict: verdict.Deviation} },
-		"the summary":            func(r *evidence.Report) { r.Counts[verdict.Fail]++ },
-		"a case less":            func(r *evidence.Report) { r.Results = r.Results[1:] },
+		"a verdict":   func(r *evidence.Report) { passed(r).Finding = verdict.Finding{Verdict: verdict.Deviation} },
+		"the summary": func(r *evidence.Report) { r.Counts[verdict.Fail]++ },
+		"a case less": func(r *evidence.Report) {
+			r.Counts[r.Results[0].Finding.Verdict]--
+			r.Results = r.Results[1:]
+		},
 		"a case twice":           func(r *evidence.Report) { r.Results = append(r.Results, r.Results[0]) },
 		"a title":                func(r *evidence.Report) { r.Results[0].Title = "Another" },
 		"a class":                func(r *evidence.Report) { r.Results[0].Class = verdict.Beyond },

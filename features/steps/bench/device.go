@@ -208,12 +208,14 @@ func (l *Link) Transmit(ctx context.Context, cmd []byte) (n int, resp apdu.Respo
 // corrects the expected length (6Cxx) (ISO/IEC 7816-4 §5.6).
 func (l *Link) fetch(ctx context.Context, cmd []byte) (n int, resp apdu.Response, err error) {
 	var data []byte
+	corrected := false
 	for range maxFetches {
 		if n, resp, err = l.exchange(ctx, cmd); err != nil {
 			return n, resp, err
 		}
-		if le, ok := resp.SW.WrongLe(); ok && len(cmd) > 4 {
+		if le, ok := resp.SW.WrongLe(); ok && !corrected && endsInLe(cmd) {
 			cmd = append(slices.Clone(cmd[:len(cmd)-1]), byte(le))
+			corrected = true
 			l.fetched++
 			continue
 		}
@@ -227,6 +229,12 @@ func (l *Link) fetch(ctx context.Context, cmd []byte) (n int, resp apdu.Response
 		cmd = []byte{0x00, gp.INSGetResponse, 0x00, 0x00, byte(more)}
 	}
 	return n, resp, fmt.Errorf("exchange %d: the card's answer has no end", n)
+}
+
+// endsInLe says whether a command may be sent again with another Le: it has one, and no try hangs on it.
+func endsInLe(cmd []byte) bool {
+	c, err := apdu.Parse(cmd)
+	return err == nil && !c.Extended && c.Ne > 0 && !isAuthenticate(cmd)
 }
 
 // maxFetches bounds how often the card may ask to fetch more.

@@ -2,6 +2,7 @@ package bench
 
 import (
 	"context"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"slices"
@@ -31,7 +32,7 @@ func (b *Bench) Restore(ctx context.Context, before []string, keep bool) error {
 	if _, err := b.SelectISD(ctx); err != nil {
 		return err
 	}
-	if err := b.restoreKeys(ctx); err != nil {
+	if err := b.restoreKeys(ctx, before); err != nil {
 		return fmt.Errorf("putting the card's keys back: %w", err)
 	}
 	if err := b.restoreContent(ctx, before, keep); err != nil {
@@ -77,7 +78,7 @@ func missing(of, in []string) string {
 
 // restoreKeys makes sure that the card's own key set is what it was, and that the test versions are
 // gone.
-func (b *Bench) restoreKeys(ctx context.Context) error {
+func (b *Bench) restoreKeys(ctx context.Context, before []string) error {
 	base, err := b.BaseSet()
 	if err != nil {
 		return err
@@ -92,7 +93,7 @@ func (b *Bench) restoreKeys(ctx context.Context) error {
 			return err
 		}
 	}
-	return b.dropTestKeys(ctx)
+	return b.dropTestKeys(ctx, before)
 }
 
 // putBack writes the card's own keys in a channel opened with whatever keys it has now.
@@ -116,9 +117,13 @@ func (b *Bench) putBack(ctx context.Context, there bool, base keys.KeySet) error
 	return err
 }
 
-// dropTestKeys deletes the catalogue's key versions with the card's own keys.
-func (b *Bench) dropTestKeys(ctx context.Context) error {
+// dropTestKeys deletes the catalogue's key versions with the card's own keys, but for those that the
+// card had before: they are its issuer's.
+func (b *Bench) dropTestKeys(ctx context.Context, before []string) error {
 	for _, kvn := range []keys.KVN{TestKVN, OtherKVN} {
+		if hadVersion(before, kvn) {
+			continue
+		}
 		if there, err := b.HasVersion(ctx, kvn); err != nil || !there {
 			if err != nil {
 				return err
@@ -143,6 +148,24 @@ func (b *Bench) dropTestKeys(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// hadVersion looks for a key version in the key information template of a snapshot.
+func hadVersion(snapshot []string, kvn keys.KVN) bool {
+	for _, line := range snapshot {
+		text, ok := strings.CutPrefix(line, fmt.Sprintf("%04X: ", gp.TagKeyInformation))
+		if !ok {
+			continue
+		}
+		data, _, _ := strings.Cut(text, " ")
+		raw, err := hex.DecodeString(data)
+		if err != nil {
+			return false
+		}
+		t, err := gp.ParseKeyInformationTemplate(raw)
+		return err == nil && len(t.Version(kvn)) > 0
+	}
+	return false
 }
 
 // HasVersion looks whether the card has a key version: in the key information template, or by

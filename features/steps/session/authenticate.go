@@ -90,7 +90,7 @@ func authenticate(ctx context.Context, level string) error {
 
 // rightCommand makes the right command for a level, P2 and an initial value.
 func rightCommand(ctx context.Context, level string, p2 byte, icv []byte) (scp.Level, apdu.Command, error) {
-	_, h, err := shake(ctx)
+	_, h, err := proved(ctx)
 	if err != nil {
 		return 0, apdu.Command{}, err
 	}
@@ -103,7 +103,7 @@ func rightCommand(ctx context.Context, level string, p2 byte, icv []byte) (scp.L
 }
 
 func wrongCryptogram(ctx context.Context, level string) error {
-	_, h, err := shake(ctx)
+	_, h, err := proved(ctx)
 	if err != nil {
 		return err
 	}

@@ -67,6 +67,15 @@ func shake(ctx context.Context) (*bench.Work, *bench.Handshake, error) {
 	return w, w.Shake, nil
 }
 
+// proved is shake for those who authenticate: never with keys that the card has not just proved.
+func proved(ctx context.Context) (*bench.Work, *bench.Handshake, error) {
+	w, h, err := shake(ctx)
+	if err == nil && !h.Proved() {
+		err = bench.ErrKeys
+	}
+	return w, h, err
+}
+
 func noteChallenge(ctx context.Context, name string) error {
 	w, h, err := shake(ctx)
 	if err == nil {
