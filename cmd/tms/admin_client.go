@@ -28,7 +28,7 @@ is told by the account: root and whoever runs the server may do everything), or 
 at the address of admin.listen, with the certificate of --as. Roles are stated in CS.cfg:
 
   admin.users.list=olga
-  admin.users.olga.subject=CN=olga      # or .fingerprint=<SHA-256>, or .account=<name of this machine>
+  admin.users.olga.fingerprint=<SHA-256>   # or .subject=CN=…, or .account=<name of this machine>
   admin.users.olga.roles=agent,operator # administrator, agent, operator`
 
 // adminFlags say where a running server is, and as whom it is asked.
@@ -61,31 +61,39 @@ func (a *adminFlags) client(subsystem string) (*admin.Client, error) {
 		}
 		return admin.NewSocketClient(path), nil
 	}
-	if a.as == "" {
+	show, err := showing(a.as, a.ca)
+	if err != nil {
+		return nil, err
+	}
+	c, err := admin.NewClient(a.url, show)
+	if err != nil {
+		return nil, usageError{fmt.Errorf("--url: %w", err)}
+	}
+	return c, nil
+}
+
+// showing makes the way to a server by TLS, with the certificate of who asks.
+func showing(as, caFile string) (*tls.Config, error) {
+	if as == "" {
 		return nil, usageError{errors.New("--as: want the certificate to show")}
 	}
-	pair, err := tls.LoadX509KeyPair(a.as+".crt", a.as+".key")
+	pair, err := tls.LoadX509KeyPair(as+".crt", as+".key")
 	if err != nil {
 		return nil, usageError{fmt.Errorf("--as: %w", err)}
 	}
-	path := a.ca
-	if path == "" {
-		path = filepath.Join(filepath.Dir(a.as), "ca.crt")
+	if caFile == "" {
+		caFile = filepath.Join(filepath.Dir(as), "ca.crt")
 	}
-	text, err := os.ReadFile(path)
+	text, err := os.ReadFile(caFile)
 	if err != nil {
 		return nil, usageError{fmt.Errorf("--ca: %w", err)}
 	}
 	pool := x509.NewCertPool()
 	if !pool.AppendCertsFromPEM(text) {
-		return nil, usageError{fmt.Errorf("--ca: %s holds no certificate in PEM form", path)}
+		return nil, usageError{fmt.Errorf("--ca: %s holds no certificate in PEM form", caFile)}
 	}
-	c, err := admin.NewClient(a.url, &tls.Config{RootCAs: pool, Certificates: []tls.Certificate{pair},
-		MinVersion: tls.VersionTLS12})
-	if err != nil {
-		return nil, usageError{fmt.Errorf("--url: %w", err)}
-	}
-	return c, nil
+	return &tls.Config{RootCAs: pool, Certificates: []tls.Certificate{pair},
+		MinVersion: tls.VersionTLS12}, nil
 }
 
 // with opens the way to the server for one command. What is refused gives exit codes of its own.

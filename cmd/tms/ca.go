@@ -35,7 +35,7 @@ revoke, hold and release are for agents, revocation lists for administrators as 
 
   admin.listen=127.0.0.1:8449
   admin.users.list=olga
-  admin.users.olga.subject=CN=olga      # or .fingerprint=<SHA-256>, or .account=<name of this machine>
+  admin.users.olga.fingerprint=<SHA-256>   # or .subject=CN=…, or .account=<name of this machine>
   admin.users.olga.roles=agent          # administrator, agent, operator`
 
 const caExample = `  tms ca create ca1 --dir /srv/tms --host pki.example.com

@@ -187,6 +187,7 @@ func TestCAInDogtagsWords(t *testing.T) {
 	require.Equal(t, http.StatusOK, code, out)
 	code, out = rest(t, ed, http.MethodGet, url+"/ca/rest/certs?status=VALID&size=1000", nil)
 	require.Equal(t, http.StatusOK, code)
+	require.NotEmpty(t, out["entries"])
 	for _, e := range out["entries"].([]any) {
 		assert.NotEqual(t, id, e.(m)["id"])
 	}

@@ -2,13 +2,9 @@ package main
 
 import (
 	"context"
-	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
-	"os"
-	"path/filepath"
 	"strconv"
 	"time"
 
@@ -29,27 +25,11 @@ func (a *agentFlags) add(cmd *cobra.Command) {
 
 // client makes the agent's way to the authority.
 func (a *agentFlags) client() (*agentapi.Client, error) {
-	if a.as == "" {
-		return nil, usageError{errors.New("--as: want the agent's certificate")}
-	}
-	pair, err := tls.LoadX509KeyPair(a.as+".crt", a.as+".key")
+	show, err := showing(a.as, a.ca)
 	if err != nil {
-		return nil, usageError{fmt.Errorf("--as: %w", err)}
+		return nil, err
 	}
-	path := a.ca
-	if path == "" {
-		path = filepath.Join(filepath.Dir(a.as), "ca.crt")
-	}
-	text, err := os.ReadFile(path)
-	if err != nil {
-		return nil, usageError{fmt.Errorf("--ca: %w", err)}
-	}
-	pool := x509.NewCertPool()
-	if !pool.AppendCertsFromPEM(text) {
-		return nil, usageError{fmt.Errorf("--ca: %s holds no certificate in PEM form", path)}
-	}
-	c, err := agentapi.NewClient(a.url,
-		&tls.Config{RootCAs: pool, Certificates: []tls.Certificate{pair}})
+	c, err := agentapi.NewClient(a.url, show)
 	if err != nil {
 		return nil, usageError{fmt.Errorf("--kra: %w", err)}
 	}

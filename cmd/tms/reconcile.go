@@ -1,15 +1,11 @@
 package main
 
 import (
-	"crypto/tls"
-	"crypto/x509"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"log/slog"
-	"os"
-	"path/filepath"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -91,30 +87,6 @@ func reconcileCommand() *cobra.Command {
 	fl.StringVar(&as, "as", "", "certificate and key to show there: a path without .crt and .key")
 	fl.StringVar(&caFile, "ca", "", "certificate that they are trusted by; ca.crt beside --as")
 	return cmd
-}
-
-// showing makes the way to authorities that run elsewhere, with the certificate of who asks.
-func showing(as, caFile string) (*tls.Config, error) {
-	if as == "" {
-		return nil, usageError{errors.New("--as: want the certificate to show")}
-	}
-	pair, err := tls.LoadX509KeyPair(as+".crt", as+".key")
-	if err != nil {
-		return nil, usageError{fmt.Errorf("--as: %w", err)}
-	}
-	if caFile == "" {
-		caFile = filepath.Join(filepath.Dir(as), "ca.crt")
-	}
-	text, err := os.ReadFile(caFile)
-	if err != nil {
-		return nil, usageError{fmt.Errorf("--ca: %w", err)}
-	}
-	pool := x509.NewCertPool()
-	if !pool.AppendCertsFromPEM(text) {
-		return nil, usageError{fmt.Errorf("--ca: %s holds no certificate in PEM form", caFile)}
-	}
-	return &tls.Config{RootCAs: pool, Certificates: []tls.Certificate{pair},
-		MinVersion: tls.VersionTLS12}, nil
 }
 
 // differences writes what is found as it is found: there may be more than memory holds.

@@ -215,6 +215,7 @@ func TestChangesOfOtherSitesAreRefused(t *testing.T) {
 	}{
 		"form":       {"Content-Type", "application/x-www-form-urlencoded", 415},
 		"other site": {"Sec-Fetch-Site", "cross-site", 403},
+		"other page": {"Origin", "https://elsewhere.example", 403},
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := httptest.NewRequestWithContext(local(t), http.MethodPost, "/things",

@@ -136,10 +136,9 @@ func checkBody(w http.ResponseWriter, r *http.Request) error {
 	if r.Method == http.MethodGet {
 		return nil
 	}
-	switch r.Header.Get("Sec-Fetch-Site") {
-	case "", "none", "same-origin":
-	default:
-		return Errorf(http.StatusForbidden, "a page of another site may not ask for changes")
+	if err := new(http.CrossOriginProtection).Check(r); err != nil {
+		return &Error{Status: http.StatusForbidden, Cause: err,
+			Message: "a page of another site may not ask for changes"}
 	}
 	r.Body = http.MaxBytesReader(w, r.Body, maxRequestBytes)
 	if r.ContentLength == 0 {

@@ -28,7 +28,11 @@ func AddAdmin(dir, subsystem, name string, roles []admin.Role, now time.Time) (s
 }
 
 func addAdmin(dir, subsystem, name string, roles []admin.Role, now time.Time) (string, error) {
-	c, err := conf.Load(filepath.Join(dir, subsystem, configFile), kindOf(subsystem))
+	kind := kindOf(subsystem)
+	if kind != TPS && kind != CA {
+		return "", errors.New("nothing is administered there: want tps, or a CA's name")
+	}
+	c, err := conf.Load(filepath.Join(dir, subsystem, configFile), kind)
 	if err != nil {
 		return "", err
 	}
@@ -48,7 +52,7 @@ func addAdmin(dir, subsystem, name string, roles []admin.Role, now time.Time) (s
 	if err != nil && !errors.Is(err, fs.ErrExist) {
 		return "", err
 	}
-	cert, err := anchor.client(name)
+	cert, err := anchor.client("admin " + name) // never the subject of a subsystem
 	if err != nil {
 		return "", err
 	}
