@@ -57,4 +57,9 @@ func TestHomeOfAFile(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, store.Counts{}, counts)
 	require.NoError(t, h.Close())
+
+	conf := filepath.Join(t.TempDir(), "CS.cfg")
+	require.NoError(t, os.WriteFile(conf, []byte("tokendb.path=elsewhere.db\n"), 0o600))
+	_, err = instance.OpenHome(t.Context(), conf, true)
+	require.ErrorIs(t, err, os.ErrNotExist, "a copy of nothing")
 }

@@ -70,7 +70,17 @@ func (p *part) openHome(ctx context.Context, readOnly bool) (CopiedHome, error) 
 		c.ReadOnly = readOnly
 		return ldap.Open(ctx, c)
 	}
-	return sql.Open(ctx, under(p.dir, p.conf.StringOr("tokendb.path", databaseFile)))
+	return openFile(ctx, under(p.dir, p.conf.StringOr("tokendb.path", databaseFile)), readOnly)
+}
+
+// openFile opens a file of records. One that is to be read alone has to be there.
+func openFile(ctx context.Context, path string, readOnly bool) (*sql.Store, error) {
+	if readOnly {
+		if _, err := os.Stat(path); err != nil {
+			return nil, err
+		}
+	}
+	return sql.Open(ctx, path)
 }
 
 // postgresConfig reads tokendb.postgresql.*.
@@ -233,10 +243,7 @@ type CopiedHome interface {
 // TPS, whose tokendb.home says which. readOnly takes a directory as it is, without making anything.
 func OpenHome(ctx context.Context, where string, readOnly bool) (CopiedHome, error) {
 	if file, ok := strings.CutPrefix(where, FileHome); ok {
-		if _, err := os.Stat(file); err != nil && readOnly {
-			return nil, err
-		}
-		return sql.Open(ctx, file)
+		return openFile(ctx, file, readOnly)
 	}
 	c, err := conf.Load(where, TPS)
 	if err != nil {
