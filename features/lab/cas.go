@@ -15,8 +15,10 @@ import (
 
 	"tokenwright/features/loopback"
 	"tokenwright/tms/ca"
+	"tokenwright/tms/ca/certdb"
 	"tokenwright/tms/conf"
 	"tokenwright/tms/connector"
+	"tokenwright/tms/gp/keys"
 	"tokenwright/tms/instance"
 	"tokenwright/tms/keystore"
 	"tokenwright/tms/keystore/soft"
@@ -298,6 +300,31 @@ func (l *Lab) CAs(ctx context.Context) ([]*ca.Authority, error) {
 		out = append(out, l.site.Authority(name))
 	}
 	return out, nil
+}
+
+// Good lists the certificates for a card that are valid or on hold at any CA, by the CAs' own databases,
+// whether or not they answer others.
+func (l *Lab) Good(ctx context.Context, cuid keys.CUID) (serials []connector.Serial, err error) {
+	authorities := []*ca.Authority{l.others.CA}
+	if l.site != nil {
+		authorities = nil
+		for _, name := range SiteCAs {
+			authorities = append(authorities, l.site.Authority(name))
+		}
+	}
+	for _, a := range authorities {
+		for _, state := range []certdb.State{certdb.Valid, certdb.OnHold} {
+			page, err := a.DB().List(ctx, certdb.Query{
+				CUID: cuid.String(), State: &state, Limit: certdb.MaxPage})
+			if err != nil {
+				return nil, err
+			}
+			for _, c := range page {
+				serials = append(serials, c.Serial)
+			}
+		}
+	}
+	return serials, nil
 }
 
 // Certificate asks the CA that has a certificate, whether or not it answers others.

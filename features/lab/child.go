@@ -127,7 +127,7 @@ func obey(ctx context.Context, words []string, inst *instance.Instance, f *fuse)
 
 // quiet waits until no session is under way.
 func quiet(ctx context.Context, inst *instance.Instance) error {
-	ctx, cancel := context.WithTimeout(ctx, childPatience)
+	ctx, cancel := context.WithTimeout(ctx, sessionPatience)
 	defer cancel()
 	tick := time.NewTicker(time.Millisecond)
 	defer tick.Stop()

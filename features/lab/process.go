@@ -17,8 +17,12 @@ import (
 	"tokenwright/tms/tps/op"
 )
 
-// childPatience bounds the wait for anything that a child is asked for.
-const childPatience = 30 * time.Second
+// childPatience bounds the wait for anything that a child is asked for, on however busy a machine;
+// sessionPatience, which is shorter so that a child can say why, the wait for its sessions to end.
+const (
+	childPatience   = 2 * time.Minute
+	sessionPatience = time.Minute
+)
 
 // errDied means that a process is gone.
 var errDied = errors.New("the process died")

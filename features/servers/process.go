@@ -103,7 +103,13 @@ func (p *process) await(ctx context.Context, ask func(context.Context) error) er
 	for {
 		err := ask(ctx)
 		if err == nil {
-			return nil
+			select { // or was it somebody else who answered at our port?
+			case ended := <-p.done:
+				p.done <- ended
+				return fmt.Errorf("it ended while starting: %w\n%s", ended, p.log)
+			default:
+				return nil
+			}
 		}
 		select {
 		case ended := <-p.done:

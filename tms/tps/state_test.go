@@ -138,6 +138,7 @@ func TestChangeOfStateOutlivesTheServer(t *testing.T) {
 			})
 			_ = l.changeState(card, token.PermLost) // it may be done at the last point
 			l.onFailpoint(nil)
+			require.GreaterOrEqual(t, seen, nth, point)
 			require.NoError(t, l.server.Reconcile(t.Context(), l.store))
 			assert.Equal(t, []string{"revoked 1", "revoked 1"}, l.caStates(card), point)
 			assert.Equal(t, token.PermLost, l.record(card.CUID()).Status, point)

@@ -86,6 +86,8 @@ func takesPIN(ctx context.Context, how, pin string) error {
 			return resp.Err()
 		case resp.SW == apdu.SW9000:
 			return errors.New("it accepts it")
+		case resp.SW != apdu.SW9C02 && resp.SW != apdu.SW9C0C && resp.SW != apdu.SW9C10: // wrong, blocked, none
+			return fmt.Errorf("it answers %s", resp.SW)
 		}
 		return nil
 	})

@@ -202,8 +202,20 @@ func allBeforeValid(ctx context.Context) error {
 	return nil
 }
 
-// noneValid asks the CA about everything that the scenario has seen or finds on record.
+// noneValid asks the CA about everything that the scenario has seen or finds on record, and the CA's own
+// database for what nobody has a record of.
 func noneValid(ctx context.Context) error {
+	l, err := scene.From(ctx).Lab(ctx)
+	if err != nil {
+		return err
+	}
+	good, err := l.Good(ctx, scene.From(ctx).Card.CUID())
+	if err != nil {
+		return err
+	}
+	if len(good) > 0 {
+		return fmt.Errorf("the CA holds these for good: %q", good)
+	}
 	list, err := records(ctx)
 	if err != nil {
 		return err

@@ -225,25 +225,38 @@ func reportSecond(ctx context.Context, state string) error {
 }
 
 func cannotReport(ctx context.Context, state string) error {
-	if report(ctx, state) == nil {
+	change, err := reporting(ctx, scene.From(ctx).Card, state)
+	if err != nil {
+		return err
+	}
+	if change() == nil {
 		return errors.New("it was done")
 	}
 	return nil
 }
 
 func reportCard(ctx context.Context, card *scene.Card, state string) error {
-	to, err := token.ParseState(state)
+	change, err := reporting(ctx, card, state)
 	if err != nil {
 		return err
 	}
+	return change()
+}
+
+// reporting makes everything ready for a report, so that what is left can fail by the system alone.
+func reporting(ctx context.Context, card *scene.Card, state string) (func() error, error) {
+	to, err := token.ParseState(state)
+	if err != nil {
+		return nil, err
+	}
 	if err := remember(ctx); err != nil {
-		return err
+		return nil, err
 	}
 	l, err := scene.From(ctx).Lab(ctx)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	return l.ChangeState(ctx, card.CUID(), to)
+	return func() error { return l.ChangeState(ctx, card.CUID(), to) }, nil
 }
 
 func policySays(ctx context.Context, text string) error {

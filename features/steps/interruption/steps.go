@@ -246,6 +246,9 @@ func (r *run) tell(ctx context.Context) error {
 				strings.Join(slices.Sorted(maps.Keys(r.names)), ", "))
 		}
 	}
+	if slices.Contains(r.op.parts, lab.ProcessCA) && r.judged == 0 {
+		return errors.New("nothing that was issued was judged")
+	}
 	report.Note(ctx, "%s, %s: %d certificates judged, TPS killed %d times more while it repaired",
 		r.stock, r.kind.name, r.judged, r.killed)
 	report.Row(ctx, "points at which an operation was cut, and tried once more", columns,

@@ -85,12 +85,21 @@ func TestEditMeetsAnother(t *testing.T) {
 	require.ErrorIs(t, err, tokendb.ErrNotAllowed)
 	require.Equal(t, "bob", w.by("4", "").Record().UserID)
 	mine, other = w.by("5", ""), w.by("6", "")
+	met := false
 	w.store.before = func(store.Change) {
-		require.NoError(t, other.ChangeState(t.Context(), token.Unformatted, tokendb.Cleared{}))
+		met = true
+		old := other.Record()
+		next := old
+		next.Status = token.Formatted
+		_, err := w.store.Apply(t.Context(), store.Change{
+			CUID: cuid, Old: &old, New: &next, Actor: "a session", Why: "formatted", At: old.Modified,
+		})
+		require.NoError(t, err)
 	}
-	require.Error(t, other.ChangeState(t.Context(), token.Active, tokendb.Cleared{}))
-	w.store.before = nil
 	require.NoError(t, mine.Edit(t.Context(), tokendb.Edit{UserID: ptr("alice")}))
+	require.True(t, met)
+	require.Equal(t, "alice", w.by("7", "").Record().UserID)
+	require.Equal(t, token.Formatted, w.by("8", "").Record().Status)
 }
 
 // What nobody would know of any more stays on record.
