@@ -64,6 +64,9 @@ func (c *testCA) Revoke(_ context.Context, r connector.RevokeRequest) error {
 }
 
 func (c *testCA) Good(_ context.Context, f func(compare.Issued) error) error {
+	if c.down {
+		return errors.New("no way there")
+	}
 	for _, i := range c.list {
 		if err := f(i); err != nil {
 			return err

@@ -21,16 +21,22 @@ func (c *Comparer) issued(ctx context.Context) error {
 			c.sum.Unlisted = append(c.sum.Unlisted, id)
 			continue
 		}
+		if c.down[id] {
+			continue
+		}
+		var ours error // not the CA's
 		err := list.Good(ctx, func(i Issued) error {
 			c.sum.Certificates++
 			if (i.CUID == keys.CUID{}) || !i.Created.Before(c.Before) {
 				return nil // for no token, or perhaps of a session under way
 			}
-			return c.recorded(ctx, id, i)
+			ours = c.recorded(ctx, id, i)
+			return ours
 		})
-		if err != nil {
-			return fmt.Errorf("listing certificates of %s: %w", id, err)
+		if ours != nil || ctx.Err() != nil {
+			return fmt.Errorf("listing certificates of %s: %w", id, errors.Join(ours, ctx.Err()))
 		}
+		c.unreachable(id, err)
 	}
 	return nil
 }
@@ -98,16 +104,22 @@ func (c *Comparer) archived(ctx context.Context) error {
 			c.sum.Unlisted = append(c.sum.Unlisted, id)
 			continue
 		}
+		if c.down[id] {
+			continue
+		}
+		var ours error // not the KRA's
 		err := list.Keys(ctx, func(k Archived) error {
 			c.sum.Keys++
 			if !k.Created.Before(c.Before) {
 				return nil
 			}
-			return c.certified(ctx, id, k)
+			ours = c.certified(ctx, id, k)
+			return ours
 		})
-		if err != nil {
-			return fmt.Errorf("listing keys of %s: %w", id, err)
+		if ours != nil || ctx.Err() != nil {
+			return fmt.Errorf("listing keys of %s: %w", id, errors.Join(ours, ctx.Err()))
 		}
+		c.unreachable(id, err)
 	}
 	return nil
 }

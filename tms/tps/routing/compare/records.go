@@ -204,8 +204,7 @@ func (c *Comparer) status(ctx context.Context, d Difference, card *tokendb.Card,
 	if !again {
 		d.Remedy = "record what the CA says"
 		return c.found(d, func() error {
-			n.Status = is
-			return card.Mend(ctx, n, "the CA says that it is "+d.Found)
+			return card.MendStatus(ctx, n.CertID, is, "the CA says that it is "+d.Found)
 		})
 	}
 	d.Remedy = "have the CA revoke it again: " + reason.String()
@@ -279,7 +278,7 @@ func (c *Comparer) key(ctx context.Context, d Difference, card *tokendb.Card,
 	d.Kind, d.Found = OtherKey, "key "+string(info.KeyID)
 	d.Remedy = "record the number that the KRA says"
 	return c.found(d, func() error {
-		n.KRA, n.KeyID = kra, string(info.KeyID)
-		return card.Mend(ctx, n, "its key is archived as "+n.KeyID)
+		keyID := string(info.KeyID)
+		return card.MendKey(ctx, n.CertID, kra, keyID, "its key is archived as "+keyID)
 	})
 }
