@@ -152,7 +152,7 @@ func (i *inspection) judge(ctx context.Context, reader string) error {
 		i.say(reader, "card %s: %v", cuid, err)
 		return ctx.Err()
 	}
-	return i.count(cuid, reader, report)
+	return i.count(reader, report, err)
 }
 
 // config makes a card's own configuration.
@@ -168,7 +168,10 @@ func (i *inspection) config(reader string) (certify.Config, error) {
 	return f.config(bytes.NewReader(i.keys))
 }
 
-func (i *inspection) count(cuid, reader string, r *evidence.Report) error {
+// count adds the card that the report is of: it may be another one than was identified before. failed is
+// why the run did not end as it should.
+func (i *inspection) count(reader string, r *evidence.Report, failed error) error {
+	cuid := r.Header.CUID
 	card := lot.Card{CUID: cuid, Report: r.Root, Reader: reader, Counted: time.Now().UTC()}
 	for _, res := range r.Results {
 		if res.Finding.Verdict == verdict.Fail {
@@ -176,12 +179,16 @@ func (i *inspection) count(cuid, reader string, r *evidence.Report) error {
 			card.Why = append(card.Why, res.ID)
 		}
 	}
-	if open := r.Counts[verdict.Inconclusive]; open > 0 && !card.Bad {
+	if open := r.Counts[verdict.Inconclusive]; (open > 0 || failed != nil) && !card.Bad {
+		why := fmt.Sprintf("%d cases could not be judged", open)
+		if failed != nil {
+			why = failed.Error()
+		}
 		if i.again(cuid) {
-			i.say(reader, "card %s: %d cases could not be judged; put it in again", cuid, open)
+			i.say(reader, "card %s: %s; put it in again", cuid, why)
 			return nil
 		}
-		card.Bad, card.Why = true, []string{fmt.Sprintf("%d cases could not be judged", open)}
+		card.Bad, card.Why = true, []string{why}
 	}
 	if i.flags.reports != "" {
 		if err := writeFolder(filepath.Join(i.flags.reports, cuid), i.flags.sign, r); err != nil {

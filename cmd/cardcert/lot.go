@@ -83,6 +83,9 @@ func (f *lotFlags) lot(ctx context.Context, in io.Reader, out io.Writer) error {
 		showPlan(out, h)
 		return nil
 	}
+	if err := checkKey(f.sign, f.reports, "reports"); err != nil {
+		return usageError{err}
+	}
 	j, err := f.open()
 	if err != nil {
 		return usageError{err}

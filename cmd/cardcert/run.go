@@ -104,6 +104,9 @@ func (f *runFlags) registerCommon(fl *pflag.FlagSet) {
 }
 
 func (f *runFlags) run(ctx context.Context, in io.Reader, out io.Writer) error {
+	if err := checkKey(f.sign, f.out, "out"); err != nil {
+		return usageError{err}
+	}
 	conf, err := f.config(in)
 	if err != nil {
 		return err
@@ -142,9 +145,6 @@ func (f *runFlags) run(ctx context.Context, in io.Reader, out io.Writer) error {
 
 // config makes sense of the flags.
 func (f *runFlags) config(in io.Reader) (certify.Config, error) {
-	if err := f.checkKey(); err != nil {
-		return certify.Config{}, usageError{err}
-	}
 	if (f.sim == "") == (f.reader == "") {
 		return certify.Config{}, usageError{errors.New("give either --sim or --reader")}
 	}

@@ -46,15 +46,16 @@ func writeFolder(dir, key string, r *evidence.Report) error {
 	return errors.Join(seal.Sign(dir, names, signer), closeKey())
 }
 
-// checkKey opens the signing key, so that a run of hours does not end without a signature.
-func (f *runFlags) checkKey() error {
-	if f.sign == "" {
+// checkKey opens the signing key, so that a run of hours does not end without a signature. folder is
+// where the reports go that it seals, and flag names it.
+func checkKey(key, folder, flag string) error {
+	if key == "" {
 		return nil
 	}
-	if f.out == "" {
-		return errors.New("--sign seals what --out writes")
+	if folder == "" {
+		return fmt.Errorf("--sign seals what --%s writes", flag)
 	}
-	_, closeKey, err := seal.Signer(f.sign)
+	_, closeKey, err := seal.Signer(key)
 	if err != nil {
 		return err
 	}
