@@ -19,8 +19,8 @@ type Nonces struct {
 	Repeated []int
 	// Related says how the nonces follow from one another, "" if no way is known.
 	Related string
-	// Short is the number of leading bits that are zero in all of them, as far as it lets the key be
-	// found; 0 if it does not.
+	// Short is the number of leading bits that are zero in all of them, if that lets the key be found;
+	// 0 if it does not.
 	Short int
 }
 

@@ -183,7 +183,7 @@ func TestNonces(t *testing.T) {
 		{"sound", batch(19, func(int) *big.Int { return below(r, n) }), Nonces{}},
 		{"short by 64 bits", batch(19, short(64)), Nonces{Short: 64}},
 		{"short by 32 bits", batch(19, short(32)), Nonces{Short: 32}},
-		{"short by 17 bits", batch(19, short(17)), Nonces{Short: 16}},
+		{"short by 17 bits", batch(19, short(17)), Nonces{Short: 17}},
 		{"counted", batch(5, func(i int) *big.Int {
 			return new(big.Int).Add(start, big.NewInt(int64(i)))
 		}), Nonces{Related: "each is the one before plus 1"}},

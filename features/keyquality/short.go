@@ -16,15 +16,29 @@ func (k *key) short(eqs []equation) int {
 		}
 		// each signature tells about one bit more than bits, as nonces are centred
 		need := k.n.BitLen()/bits + 3
-		if len(eqs) >= need && k.findShort(eqs[:need], bits) {
-			return bits
+		if len(eqs) < need {
+			continue
+		}
+		if d := k.findShort(eqs[:need], bits); d != nil {
+			return k.n.BitLen() - k.longest(eqs, d)
 		}
 	}
 	return 0
 }
 
-// findShort looks for the key, all nonces being below 2^(size of the order - bits).
-func (k *key) findShort(eqs []equation, bits int) bool {
+// longest is the length in bits of the longest nonce, d being the private key.
+func (k *key) longest(eqs []equation, d *big.Int) int {
+	most := 0
+	for _, e := range eqs {
+		nonce := new(big.Int).Mul(e.t, d)
+		most = max(most, nonce.Mod(nonce.Add(nonce, e.a), k.n).BitLen())
+	}
+	return most
+}
+
+// findShort looks for the key, all nonces being below 2^(size of the order - bits). It is nil when it is
+// not found.
+func (k *key) findShort(eqs []equation, bits int) *big.Int {
 	m := len(eqs)
 	bound := new(big.Int).Lsh(big.NewInt(1), uint(k.n.BitLen()-bits))
 	half := new(big.Int).Rsh(bound, 1)
@@ -46,9 +60,11 @@ func (k *key) findShort(eqs []equation, bits int) bool {
 	reduce(basis)
 	for _, row := range basis {
 		d := new(big.Int).Mod(row[m], k.n)
-		if k.is(d) || k.is(new(big.Int).Sub(k.n, d)) {
-			return true
+		for _, d := range []*big.Int{d, new(big.Int).Sub(k.n, d)} {
+			if k.is(d) {
+				return d
+			}
 		}
 	}
-	return false
+	return nil
 }
